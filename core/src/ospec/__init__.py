@@ -1,0 +1,1 @@
+"""ospec: one application spec to any platform with any rollout strategy, safely."""

@@ -1,0 +1,182 @@
+"""What a hook call is given: one frozen context per hook. New needs become fields, never arguments."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from attrs import field, frozen
+
+from ospec.errors import CancelledError
+from ospec.models.live import LiveState, Slot, TrafficSplit
+from ospec.models.release import Release
+from ospec.models.target import Target
+
+
+class SecretResolver(Protocol):
+    """Turns references into values at the moment of use. Values reach a child process or a platform API, nothing else."""
+
+    def resolve(self, text: str) -> str:
+        """Replace every ``${NAME}`` of a secret in `text` by its value; raise `OspecError` naming one that is missing."""
+        ...
+
+    def names(self, text: str) -> tuple[str, ...]:
+        """The secrets that `text` refers to."""
+        ...
+
+
+class NoSecrets:
+    """The resolver of a target without secrets: text stays as it is."""
+
+    def resolve(self, text: str) -> str:
+        return text
+
+    def names(self, text: str) -> tuple[str, ...]:
+        return ()
+
+
+@frozen
+class Deadline:
+    """A moment on the monotonic clock."""
+
+    at: float
+
+    @classmethod
+    def after(cls, seconds: float) -> Deadline:
+        """The moment `seconds` from now."""
+        return cls(time.monotonic() + seconds)
+
+    @property
+    def left(self) -> float:
+        """Seconds left, never below 0."""
+        return max(0.0, self.at - time.monotonic())
+
+    @property
+    def passed(self) -> bool:
+        """True once it is over."""
+        return time.monotonic() >= self.at
+
+
+@frozen(kw_only=True)
+class HookContext:
+    """What every operational hook is given."""
+
+    target: Target
+    home: Path
+    """The state folder (`.ospec/`, or OSPEC_HOME). A platform that keeps state on this machine uses a folder of its own name below."""
+    operation_id: str = ""
+    """Stable across resume and retries: the idempotency key of APIs that create."""
+    deadline: Deadline = field(factory=lambda: Deadline.after(300.0))
+    cancelled: threading.Event = field(factory=threading.Event)
+    """Set on abort. Long calls look at it at least once a second (`pause` does)."""
+    secrets: SecretResolver = NoSecrets()
+    log: Callable[[str], None] = lambda line: None
+    """One line for the person who watches; journaled as a note."""
+
+    def pause(self, seconds: float) -> None:
+        """Wait, but no longer than the deadline; raise `CancelledError` at once when the run is aborted."""
+        if self.cancelled.wait(min(seconds, self.deadline.left)):
+            raise CancelledError()
+
+    def check(self) -> None:
+        """Raise `CancelledError` where the run was aborted."""
+        if self.cancelled.is_set():
+            raise CancelledError()
+
+
+@frozen(kw_only=True)
+class ObserveContext(HookContext):
+    """`observe`: look, change nothing."""
+
+
+@frozen(kw_only=True)
+class RenderContext(HookContext):
+    """`render`: the files a release needs, as text; no I/O, no secret value."""
+
+    release: Release
+    live: LiveState = LiveState()
+
+
+@frozen(kw_only=True)
+class ReleaseContext(HookContext):
+    """What hooks that act on one release and slot are given."""
+
+    release: Release
+    slot: str
+    """Id (or, for a slot that is yet to be made, label) of the slot."""
+    files: Path
+    """The release's snapshot folder."""
+
+
+@frozen(kw_only=True)
+class DeployContext(ReleaseContext):
+    """`deploy`: make `slot` run `release`. Moves no traffic where slots are separate."""
+
+    instances: int | None = None
+    """Instances of the web process; None: as the target says."""
+    batch: tuple[int, int] | None = None
+    """(first, count) of the instances to replace in place; None: the whole slot."""
+
+
+@frozen(kw_only=True)
+class RollbackContext(ReleaseContext):
+    """`rollback`: make `release` able to serve in `slot` again (start it where it is not running)."""
+
+    instances: int | None = None
+    batch: tuple[int, int] | None = None
+
+
+@frozen(kw_only=True)
+class HealthContext(ReleaseContext):
+    """`health_check`: ask every instance of `slot` once."""
+
+
+@frozen(kw_only=True)
+class SwitchContext(HookContext):
+    """`switch_traffic`: give each slot its share, wait until the data plane acknowledged it, and say what was observed."""
+
+    split: TrafficSplit
+    slots: tuple[Slot, ...] = ()
+    """The slots named in `split`, as they were deployed."""
+    drain: bool = True
+    """Wait for the open requests of slots that go to 0 % (at most `drain_seconds`)."""
+
+
+@frozen(kw_only=True)
+class MetricsContext(HookContext):
+    """`collect_metrics`: one-second bins of the last `since_seconds`, by release."""
+
+    slots: tuple[Slot, ...] = ()
+    since_seconds: float = 10.0
+
+
+@frozen(kw_only=True)
+class RetireContext(HookContext):
+    """`retire`: drain and remove one slot, or with `slot` None everything the platform holds for the target."""
+
+    slot: str | None = None
+
+
+@frozen(kw_only=True)
+class LogsContext(HookContext):
+    """`logs`: the last `lines` lines of each instance, then, with `follow`, what comes."""
+
+    slot: str | None = None
+    instance: str | None = None
+    lines: int = 100
+    follow: bool = False
+
+
+@frozen(kw_only=True)
+class Event:
+    """What `on_event` is told: a record of a run, as it was journaled."""
+
+    run: str
+    service: str
+    environment: str
+    kind: str
+    at: float
+    body: Mapping[str, object]

@@ -1,0 +1,306 @@
+"""What plugins register: small frozen records, collected once; a name clash names both sources."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from attrs import field, frozen
+
+from ospec.models.context import Deadline, SecretResolver
+from ospec.models.live import LiveState, Slot
+from ospec.models.plan import Plan, Rollout, Step
+from ospec.models.release import Release
+from ospec.models.run import ControlMessage, Record, RunHeader
+from ospec.models.target import Target
+
+# -- platforms and strategies ---------------------------------------------------------------------------------------
+
+
+@frozen
+class Capabilities:
+    """What a platform can do; strategies are negotiated against it."""
+
+    slots: bool = False
+    """A second release can run beside the stable one, without traffic."""
+    weighted_traffic: bool = False
+    """The front door can split by percent."""
+    header_routing: bool = False
+    sticky_sessions: bool = False
+    batches: bool = False
+    """Instances of a slot can be replaced a few at a time."""
+    instances: bool = False
+    """The number of instances is ours to set."""
+    metrics: bool = False
+    """`collect_metrics` tells requests and errors by release."""
+    scripted: bool = False
+    """The user's own scripts are the rollout (`stack.deploy = "script"`)."""
+    drives_rollout: tuple[str, ...] = ()
+    """Strategies that the platform runs by itself, as one delegate step."""
+
+
+@frozen
+class Platform:
+    """A place where releases run.
+
+    `aliases` match `stack.deploy`, compared without case, blanks and punctuation ("Docker + Kubernetes").
+    """
+
+    name: str
+    capabilities: Capabilities
+    aliases: tuple[str, ...] = ()
+    settings: type | None = None
+    """Frozen attrs class of `[plugins.<name>]`."""
+    default_store: str = "sqlite"
+
+
+@frozen
+class StrategyInput:
+    """All that a strategy may look at."""
+
+    target: Target
+    capabilities: Capabilities
+    live: LiveState
+    settings: Any = None
+    """An instance of the strategy's settings class."""
+
+
+@frozen
+class Strategy:
+    """A way to roll out: a pure function from `StrategyInput` to `Rollout`; no I/O, no clock, no randomness."""
+
+    name: str
+    plan: Callable[[StrategyInput], Rollout]
+    aliases: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    """Names of `Capabilities` fields without which the plan is refused."""
+    wants: tuple[str, ...] = ()
+    """Names of `Capabilities` fields without which the plan names a degradation."""
+    settings: type | None = None
+
+
+# -- steps ----------------------------------------------------------------------------------------------------------
+
+
+class StepRun(Protocol):
+    """What a step kind's `run` is given. Everything that changes the world goes through here."""
+
+    step: Step
+    plan: Plan
+    home: Path
+    files: Path
+    operation_id: str
+    deadline: Deadline
+    secrets: SecretResolver
+
+    @property
+    def live(self) -> LiveState:
+        """The state at the start of the run, corrected by what its steps did."""
+        ...
+
+    def slot(self, role: str) -> Slot:
+        """The slot a step means: ``candidate`` or ``stable``; raises `FatalError` where there is none."""
+        ...
+
+    def call(self, hook: str, **fields: Any) -> list[tuple[str, Any]]:
+        """Call an operational hook on every plugin that concerns the target; (plugin, answer) in order."""
+        ...
+
+    def note(self, **body: Any) -> None:
+        """Write a `step-note` record: a sub-step, a number, a line; JSON values only."""
+        ...
+
+    def log(self, line: str) -> None:
+        """One line for the person who watches; also a note."""
+        ...
+
+    def pause(self, seconds: float) -> None:
+        """Wait; raises `CancelledError` on abort and `FatalError` at the step's deadline."""
+        ...
+
+    def check(self) -> None:
+        """Raise `CancelledError` on abort, `FatalError` at the deadline."""
+        ...
+
+
+@frozen
+class StepKind:
+    """What a step does. The engine knows no kind by name.
+
+    `run` returns the step's result (JSON values); it raises `OspecError` to fail. It must be idempotent, or its
+    `rerun` says that resume has to ask.
+    """
+
+    name: str
+    run: Callable[[Any], Mapping[str, Any]]
+    exposes_users: Callable[[Step, Plan | None], bool] = lambda step, plan: False
+    """Whether it can put users on a release that is not yet judged good."""
+    reversible: bool = True
+    timeout_seconds: float = 300.0
+    moves_traffic: bool = False
+    """The prober counts its requests from before the first such step until the run ends."""
+
+
+Anchor = Literal["before-build", "before-exposure", "before-promotion", "after-guard-window", "on-failure"]
+
+
+@frozen
+class StepContribution:
+    """Steps a plugin adds to every plan it concerns."""
+
+    name: str
+    anchor: Anchor
+    steps: Callable[[Target, Release], Sequence[Step]]
+    order: int = 50
+
+
+# -- protection, secrets, judging, notices ----------------------------------------------------------------------------
+
+
+@frozen
+class Guardrail:
+    """Something that must hold before users are exposed. `keys` are the document keys it enforces."""
+
+    name: str
+    keys: tuple[str, ...]
+    check: Callable[[StepRun, Any], Mapping[str, Any]] | None = None
+
+
+@frozen
+class SecretProvider:
+    """Resolves secret names of one `secrets.provider` scheme (``local://env``)."""
+
+    name: str
+    schemes: tuple[str, ...]
+    resolve: Callable[[Target, str], str]
+    """(target, name) to the value; raises `OspecError` where it is missing."""
+    version: Callable[[Target, str], str] = lambda target, name: ""
+    """The value's version, never derived from the value in a way that tells it."""
+
+
+@frozen
+class Judge:
+    """Judges a release by its measurements."""
+
+    name: str
+    judge: Callable[..., Any]
+
+
+@frozen
+class Notifier:
+    """Tells people; cannot stop a run."""
+
+    name: str
+    notify: Callable[..., None]
+
+
+# -- stores -----------------------------------------------------------------------------------------------------------
+
+
+class Lease(Protocol):
+    """The right to execute a run of one service and environment, as long as its owner lives."""
+
+    token: int
+    """Fencing token: every append carries it; an older owner's appends are refused."""
+
+    def release(self) -> None:
+        """Give it back; safe to call twice."""
+        ...
+
+
+class Store(Protocol):
+    """Where journals, releases, control messages and locks are kept. Methods raise `OspecError`.
+
+    Codes: ``open-run`` (another run is open; `hints` name it), ``stale-writer`` (fenced out), ``wrong-sequence``,
+    ``unknown-run``, ``store-broken``, ``disk-full``.
+    """
+
+    def acquire(self, service: str, environment: str) -> Lease | None:
+        """Take the lock; None where a living owner holds it."""
+        ...
+
+    def owner(self, service: str, environment: str) -> Mapping[str, Any] | None:
+        """Who holds the lock now (pid, host, since), or None."""
+        ...
+
+    def open_run(self, header: RunHeader, body: Mapping[str, Any], lease: Lease) -> Record:
+        """Start a run with its `run-started` record; refuses where the service and environment have an open one."""
+        ...
+
+    def append(self, run: str, expected_seq: int, kind: str, body: Mapping[str, Any], lease: Lease) -> Record:
+        """Append durably; `expected_seq` is the last sequence number the writer knows."""
+        ...
+
+    def close_run(
+        self, run: str, expected_seq: int, outcome: str, exit_code: int, body: Mapping[str, Any], lease: Lease
+    ) -> Record:
+        """Append `run-finished` and close the run, in one transaction."""
+        ...
+
+    def records(self, run: str, after: int = 0) -> list[Record]:
+        """The run's records after a sequence number."""
+        ...
+
+    def header(self, run: str) -> RunHeader:
+        """One run; an unambiguous prefix of its id will do."""
+        ...
+
+    def runs(self, service: str | None = None, environment: str | None = None, limit: int = 50) -> list[RunHeader]:
+        """Newest first."""
+        ...
+
+    def open_header(self, service: str, environment: str) -> RunHeader | None:
+        """The open run of this service and environment."""
+        ...
+
+    def put_release(self, release: Mapping[str, Any]) -> None:
+        """Remember a release with its target (JSON with `release` and `target`); the same name with another id is refused."""
+        ...
+
+    def releases(self, service: str, environment: str) -> list[Mapping[str, Any]]:
+        """Newest first, as they were put."""
+        ...
+
+    def drop_release(self, service: str, environment: str, release_id: str) -> None:
+        """Forget a release (its snapshot was removed)."""
+        ...
+
+    def send(self, run: str, kind: str, body: Mapping[str, Any]) -> ControlMessage:
+        """Leave a word for the process that executes the run."""
+        ...
+
+    def messages(self, run: str, after: int = 0) -> list[ControlMessage]:
+        """Words left for a run after a message id."""
+        ...
+
+    def set_timer(self, service: str, environment: str, slot: str, at: float | None) -> None:
+        """Remember to retire `slot` at `at` (Unix seconds); None forgets it."""
+        ...
+
+    def timers(self, service: str, environment: str) -> Mapping[str, float]:
+        """Slots to retire, with their times."""
+        ...
+
+    def close(self) -> None:
+        """Give back files and connections."""
+        ...
+
+
+@frozen
+class StoreKind:
+    """A kind of store: `open(home, settings)` opens it, making what is missing."""
+
+    name: str
+    open: Callable[[Path, Mapping[str, Any]], AbstractContextManager[Store] | Store]
+    settings: type | None = None
+
+
+@frozen
+class Engine:
+    """Another way to execute plans (a fleet engine)."""
+
+    name: str
+    execute: Callable[..., Any]
+    requires: tuple[str, ...] = field(default=())
