@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -255,6 +254,10 @@ class Store(Protocol):
         """The open run of this service and environment."""
         ...
 
+    def forget_runs(self, before: float, keep: int) -> int:
+        """Forget finished runs that started before a time (Unix seconds), but never the newest `keep`; how many went."""
+        ...
+
     def put_release(self, release: Mapping[str, Any]) -> None:
         """Remember a release with its target (JSON with `release` and `target`); the same name with another id is refused."""
         ...
@@ -293,7 +296,7 @@ class StoreKind:
     """A kind of store: `open(home, settings)` opens it, making what is missing."""
 
     name: str
-    open: Callable[[Path, Mapping[str, Any]], AbstractContextManager[Store] | Store]
+    open: Callable[[Path, Mapping[str, Any]], Store]
     settings: type | None = None
 
 
