@@ -116,6 +116,8 @@ class HealthResult:
 
     name: str
     healthy: bool
+    starting: bool = False
+    """True while nothing answers yet (connection refused by a program that still runs): no verdict, ask again."""
     detail: str = ""
     instance: str = ""
     latency_ms: float | None = None

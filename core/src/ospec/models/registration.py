@@ -30,6 +30,8 @@ class Capabilities:
     sticky_sessions: bool = False
     batches: bool = False
     """Instances of a slot can be replaced a few at a time."""
+    release_header: bool = False
+    """Answers of the front door and of slot addresses carry ``x-ospec-release``."""
     instances: bool = False
     """The number of instances is ours to set."""
     metrics: bool = False
@@ -83,28 +85,58 @@ class Strategy:
 # -- steps ----------------------------------------------------------------------------------------------------------
 
 
+@frozen
+class Unit:
+    """A release as hooks need it: with the target it was planned with and its snapshot folder."""
+
+    release: Release
+    target: Target
+    files: Path
+
+
 class StepRun(Protocol):
     """What a step kind's `run` is given. Everything that changes the world goes through here."""
 
+    run: str
     step: Step
     plan: Plan
     home: Path
-    files: Path
     operation_id: str
     deadline: Deadline
     secrets: SecretResolver
+    earlier_notes: tuple[Mapping[str, Any], ...]
+    """What earlier tries of this step noted before they were cut; oldest first."""
 
-    @property
-    def live(self) -> LiveState:
-        """The state at the start of the run, corrected by what its steps did."""
+    def observe(self) -> LiveState:
+        """Ask the platform what is there now."""
         ...
 
     def slot(self, role: str) -> Slot:
         """The slot a step means: ``candidate`` or ``stable``; raises `FatalError` where there is none."""
         ...
 
+    def unit(self, role: str) -> Unit:
+        """The release that belongs into the slot ``candidate`` or ``stable``, with its own target and files."""
+        ...
+
+    def capabilities(self) -> Capabilities:
+        """What the target's platform can do."""
+        ...
+
     def call(self, hook: str, **fields: Any) -> list[tuple[str, Any]]:
-        """Call an operational hook on every plugin that concerns the target; (plugin, answer) in order."""
+        """Call an operational hook on every plugin that concerns the target; (plugin, answer), the platform's first.
+
+        `fields` are the hook's own; what every hook gets is filled in. Raises what the plugin raised, or `FatalError`
+        where the platform gave no answer.
+        """
+        ...
+
+    def environment(self, role: str) -> Mapping[str, str]:
+        """The environment of the user's scripts; `OSPEC_URL` reaches the slot, or the front door for ``front``."""
+        ...
+
+    def retire_later(self, slot: Slot, seconds: float) -> None:
+        """Keep a slot warm, to be retired by the first command after `seconds`."""
         ...
 
     def note(self, **body: Any) -> None:

@@ -94,8 +94,8 @@ class Target:
     secrets: Secrets = Secrets()
     health_checks: tuple[HealthCheck, ...] = ()
     health_check_url: str = ""
-    health_check_retries: int = 3
-    """Failed rounds in a row that make a slot unhealthy."""
+    health_check_retries: int | None = None
+    """Bad answers in a row that make a slot unhealthy. None: 3, and while it starts only `startup_seconds` counts."""
     startup_seconds: float = 60.0
     """How long a new slot may take until its first healthy answer."""
     rollback_timeout_seconds: float = 300.0

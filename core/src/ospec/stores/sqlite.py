@@ -12,11 +12,11 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from ospec.errors import FatalError, OspecError, RefusedError
 from ospec.models.registration import Lease
-from ospec.models.run import ControlMessage, Outcome, Record, RunHeader
+from ospec.models.run import ControlMessage, Record, RunHeader
 from ospec.naming import canonical_json
 from ospec.stores.lease import FileLease, acquire, owner
 from ospec.stores.schema import broken, connect
@@ -295,7 +295,7 @@ class SqliteStore:
 
 
 def _header(row: tuple[Any, ...]) -> RunHeader:
-    return RunHeader(*row[:8], outcome=cast("Outcome | None", row[8]), exit_code=row[9])
+    return RunHeader(*row)
 
 
 def _message(row: tuple[Any, ...]) -> ControlMessage:
