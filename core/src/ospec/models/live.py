@@ -118,6 +118,8 @@ class HealthResult:
     healthy: bool
     starting: bool = False
     """True while nothing answers yet (connection refused by a program that still runs): no verdict, ask again."""
+    gone: bool = False
+    """True where the program ended by itself: it counts as a bad answer even while the slot starts."""
     detail: str = ""
     instance: str = ""
     latency_ms: float | None = None

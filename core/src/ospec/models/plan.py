@@ -11,7 +11,7 @@ from ospec.models.release import Release
 from ospec.models.target import Target
 from ospec.naming import digest
 
-Action = Literal["deploy", "rollback"]
+Action = Literal["deploy", "rollback", "up"]
 When = Literal["always", "exposed", "stable-cold"]
 """When a step of the failure path runs: always; only after a step that exposes users had begun; only where the stable
 slot has fewer ready instances than it should (and users were exposed)."""

@@ -100,6 +100,8 @@ class StepRun(Protocol):
     run: str
     step: Step
     plan: Plan
+    root: Path
+    """The folder of the document."""
     home: Path
     operation_id: str
     deadline: Deadline
@@ -126,7 +128,7 @@ class StepRun(Protocol):
     def call(self, hook: str, **fields: Any) -> list[tuple[str, Any]]:
         """Call an operational hook on every plugin that concerns the target; (plugin, answer), the platform's first.
 
-        `fields` are the hook's own; what every hook gets is filled in. Raises what the plugin raised, or `FatalError`
+        `fields` are the hook's own, and `target` where it is another release's; what every hook gets is filled in. Raises what the plugin raised, or `FatalError`
         where the platform gave no answer.
         """
         ...
@@ -145,6 +147,10 @@ class StepRun(Protocol):
 
     def log(self, line: str) -> None:
         """One line for the person who watches; also a note."""
+        ...
+
+    def output(self, line: str) -> None:
+        """One line that the user's program printed: shown, not journaled."""
         ...
 
     def pause(self, seconds: float) -> None:
@@ -170,6 +176,10 @@ class StepKind:
     """Whether it can put users on a release that is not yet judged good."""
     reversible: bool = True
     timeout_seconds: float = 300.0
+    stop_seconds: float = 1.0
+    """How long it may take to end once it was asked to; then the run goes on without it."""
+    prepares: bool = False
+    """Works in the snapshot only: where nothing but such steps began, there is nothing to return from."""
     moves_traffic: bool = False
     """The prober counts its requests from before the first such step until the run ends."""
 

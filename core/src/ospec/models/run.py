@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from attrs import field, frozen
 
+from ospec.errors import RefusedError
+
 Outcome = Literal["promoted", "unchanged", "restored", "failed", "refused", "waiting", "aborted"]
 StepStatus = Literal["running", "ok", "warned", "failed", "skipped", "cancelled"]
 
@@ -15,8 +17,8 @@ StepStatus = Literal["running", "ok", "warned", "failed", "skipped", "cancelled"
 class Record:
     """One journal record. `seq` counts from 1 without gaps; `body` is JSON and holds no secret value.
 
-    Kinds: ``run-started``, ``step-started``, ``step-note``, ``step-finished``, ``path-changed``, ``spans``,
-    ``run-finished``. A reader skips kinds it does not know.
+    Kinds: ``run-started``, ``step-started``, ``step-note``, ``step-finished``, ``path-changed``, ``run-finished``. A
+    reader skips kinds it does not know.
     """
 
     seq: int
@@ -66,3 +68,17 @@ class ControlMessage:
     kind: Literal["abort", "pause", "resume", "promote", "approve"]
     body: Mapping[str, Any]
     at: float
+
+
+def open_run_refused(opened: RunHeader) -> RefusedError:
+    """The refusal of a second run of one service and environment, with every way on."""
+    return RefusedError(
+        f"run {opened.run} of {opened.service} in {opened.environment} is still open",
+        code="open-run",
+        hints=(
+            f"look at it: ospec show {opened.run}",
+            f"go on with it: ospec resume {opened.run}",
+            f"end it and return to the previous release: ospec abort {opened.run}",
+            "end it first, then start this one: add --supersede",
+        ),
+    )

@@ -16,7 +16,7 @@ from typing import Any
 
 from ospec.errors import FatalError, OspecError, RefusedError
 from ospec.models.registration import Lease
-from ospec.models.run import ControlMessage, Record, RunHeader
+from ospec.models.run import ControlMessage, Record, RunHeader, open_run_refused
 from ospec.naming import canonical_json
 from ospec.stores.lease import FileLease, acquire, owner
 from ospec.stores.schema import broken, connect
@@ -71,16 +71,7 @@ class SqliteStore:
             self._check_fence(connection, header.service, header.environment, lease)
             opened = self._open_header(connection, header.service, header.environment)
             if opened:
-                raise RefusedError(
-                    f"run {opened.run} of {header.service} in {header.environment} is still open",
-                    code="open-run",
-                    hints=(
-                        f"look at it: ospec show {opened.run}",
-                        f"go on with it: ospec resume {opened.run}",
-                        f"end it and return to the previous release: ospec abort {opened.run}",
-                        "end it first, then start this one: add --supersede",
-                    ),
-                )
+                raise open_run_refused(opened)
             connection.execute(
                 f"INSERT INTO runs ({_HEADER}, last_seq) VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL, 0)",  # noqa: S608 - constant
                 (

@@ -61,7 +61,7 @@ def source_digest(root: Path, paths: Iterable[str]) -> str:
     total = hashlib.sha256()
     for path in paths:
         file = root / path
-        if file.is_symlink() and not leaves(root, file):
+        if file.is_symlink() and not (leaves(root, file) and file.is_file()):
             kind, content = "link", os.fsencode(file.readlink())
         else:
             kind = "program" if os.access(file, os.X_OK) else "file"

@@ -1,0 +1,44 @@
+"""The core's own plugin: its step kinds and the SQLite store, through the same hooks as everybody's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ospec.hookspecs import hookimpl
+from ospec.models.registration import StepContribution, StepKind, StoreKind
+from ospec.steps import analyze, delegate, health, rollout, script, snapshot, validate, verify
+from ospec.stores.sqlite import open_sqlite
+
+_SCRIPT_STOP_SECONDS = 12.0
+"""A program has its grace time to end by itself, then as long to vanish once it was killed."""
+
+
+@hookimpl
+def register_steps() -> Iterable[StepKind | StepContribution]:
+    return [
+        StepKind("snapshot", snapshot.take_snapshot, prepares=True),
+        StepKind("render", rollout.render, prepares=True),
+        StepKind("script", script.run_named_script, prepares=True, timeout_seconds=600.0, stop_seconds=_SCRIPT_STOP_SECONDS),
+        StepKind("seal", snapshot.seal, prepares=True),
+        StepKind("deploy", rollout.deploy, exposes_users=rollout.deploy_exposes),
+        StepKind("health", health.wait_until_healthy),
+        StepKind("validate", validate.validate, timeout_seconds=600.0, stop_seconds=_SCRIPT_STOP_SECONDS),
+        StepKind("switch", rollout.switch, exposes_users=rollout.switch_exposes, moves_traffic=True),
+        StepKind("verify", verify.verify, timeout_seconds=60.0),
+        StepKind("analyze", analyze.guard),
+        StepKind("wait", rollout.wait),
+        StepKind("retire", rollout.retire),
+        StepKind("rollback", rollout.roll_back),
+        StepKind(
+            "delegate",
+            delegate.delegate,
+            exposes_users=delegate.delegate_exposes,
+            timeout_seconds=1800.0,
+            stop_seconds=_SCRIPT_STOP_SECONDS,
+        ),
+    ]
+
+
+@hookimpl
+def register_stores() -> Iterable[StoreKind]:
+    return [StoreKind("sqlite", open_sqlite)]

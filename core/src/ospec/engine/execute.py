@@ -1,0 +1,261 @@
+"""The engine: one loop over a plan's steps, with a journal record before and after each, and the way back."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ospec.engine.evidence import Prober
+from ospec.engine.journal import Journal, RunState, error_json
+from ospec.engine.step_run import BoundStep, World
+from ospec.errors import CancelledError, ExitCode, FatalError, OspecError, PluginBugError, RetryableError
+from ospec.models.context import Deadline
+from ospec.models.plan import Plan, Step
+from ospec.models.registration import StepKind
+from ospec.models.run import Outcome, StepStatus
+from ospec.steps.verify import probe_path
+from ospec.telemetry.session import Telemetry
+
+_POLL_SECONDS = 0.2
+_LEAST_LEFT_SECONDS = 5.0
+
+
+class Control:
+    """What reaches a running run from outside: an abort, from a signal or from another process."""
+
+    def __init__(self, messages: Callable[[], Iterable[str]]) -> None:
+        self._messages = messages
+        self._aborted = threading.Event()
+
+    def abort(self) -> None:
+        """Ask for an abort; safe in a signal handler."""
+        self._aborted.set()
+
+    def aborted(self) -> bool:
+        """Whether an abort was asked for."""
+        if not self._aborted.is_set() and "abort" in self._messages():
+            self._aborted.set()
+        return self._aborted.is_set()
+
+
+class Execution:
+    """One process's execution of one run, from where its journal stands to its end.
+
+    Args:
+        state: the run as journaled so far; kept up to date through `state.take` by whoever made `journal`.
+        owner: distinguishes this process's evidence from that of others that executed the same run.
+        probe_rate: evidence requests a second; 0 for none.
+        before_rollout: called once, before the first step that is more than preparation.
+    """
+
+    def __init__(
+        self,
+        *,
+        plan: Plan,
+        world: World,
+        journal: Journal,
+        state: RunState,
+        kinds: Mapping[str, StepKind],
+        telemetry: Telemetry,
+        control: Control,
+        owner: str,
+        probe_rate: float,
+        before_rollout: Callable[[], None],
+    ) -> None:
+        self._plan, self._world, self._journal, self._state = plan, world, journal, state
+        self._kinds, self._telemetry, self._control = kinds, telemetry, control
+        self._owner, self._probe_rate, self._before_rollout = owner, probe_rate, before_rollout
+        self._prober: Prober | None = None
+        self._now = ""
+        self._rollout_told = False
+
+    def finish(self) -> tuple[Outcome, ExitCode]:
+        """Execute what is left of the run and close it."""
+        try:
+            with self._telemetry.span("ospec.run", {"ospec.run_id": self._journal.run}):
+                outcome, code = self._execute()
+        finally:
+            if self._prober:
+                self._prober.stop()
+        self._journal.close(outcome, int(code), error=self._state.error, **self._collected())
+        return outcome, code
+
+    def _execute(self) -> tuple[Outcome, ExitCode]:
+        if not self._state.failing:
+            for step in self._plan.steps:
+                if self._state.done(step.id):
+                    self._watch_traffic(step, after=True)
+                    continue
+                error = self._attempt(step, Deadline.after(step.timeout_seconds), may_abort=True)
+                aborted = isinstance(error, CancelledError)
+                if error is not None and (aborted or step.on_failure == "stop"):
+                    self._journal.append("path-changed", aborted=aborted, error=error_json(error))
+                    break
+            else:
+                return ("promoted" if self._plan.steps else "unchanged"), ExitCode.OK
+        return self._return()
+
+    # -- the way back --------------------------------------------------------------------------------------------
+
+    def _return(self) -> tuple[Outcome, ExitCode]:
+        """Walk the failure path; its own steps are bounded by the rollback timeout together."""
+        ended: Outcome = "aborted" if self._state.aborted else ("restored" if self._plan.previous else "failed")
+        code = ExitCode.ABORTED if self._state.aborted else ExitCode.FAILED
+        if not self._rollout_began():
+            return ("aborted" if self._state.aborted else "failed"), code
+        past_return = any(not step.reversible and self._state.done(step.id) for step in self._plan.steps)
+        if past_return or not self._plan.failure_steps:
+            return "failed", ExitCode.NOT_RESTORED
+        bound = Deadline.after(max(self._plan.target.rollback_timeout_seconds, _LEAST_LEFT_SECONDS))
+        for step in self._plan.failure_steps:
+            if self._state.done(step.id):
+                continue
+            if not self._due(step):
+                self._journal.append("step-started", step=step.id, kind=step.kind, title=step.title)
+                self._finished(step, "skipped", {"why": f"not needed ({step.when})"}, None)
+                continue
+            left = max(min(step.timeout_seconds, bound.left), _LEAST_LEFT_SECONDS)
+            error = self._attempt(step, Deadline.after(left), may_abort=False)
+            if error is not None and step.on_failure == "stop":
+                return "failed", ExitCode.NOT_RESTORED
+        return ended, code
+
+    def _rollout_began(self) -> bool:
+        return any(not self._kinds[step.kind].prepares and step.id in self._state.steps for step in self._plan.steps)
+
+    def _due(self, step: Step) -> bool:
+        exposed = any(one.exposes_users and one.id in self._state.steps for one in self._plan.steps)
+        if step.when == "exposed":
+            return exposed
+        if step.when == "stable-cold":
+            return not self._stable_is_warm()
+        return True
+
+    def _stable_is_warm(self) -> bool:
+        bound = BoundStep(
+            self._world, self._journal, self._state, self._plan, self._plan.failure_steps[0], Deadline.after(30.0)
+        )
+        try:
+            slot = bound.slot("stable")
+        except OspecError:
+            return False
+        return slot.ready >= slot.wanted > 0
+
+    # -- one step ------------------------------------------------------------------------------------------------
+
+    def _attempt(self, step: Step, deadline: Deadline, *, may_abort: bool) -> OspecError | None:
+        """Run one step to its end, journaled; the error it failed with, or None."""
+        kind = self._kinds[step.kind]
+        if not kind.prepares and not self._rollout_told:
+            self._rollout_told = True
+            self._before_rollout()
+        if may_abort and self._control.aborted():
+            return CancelledError("aborted on request")
+        self._now = step.id
+        self._journal.append("step-started", step=step.id, kind=step.kind, title=step.title)
+        self._watch_traffic(step, after=False)
+        bound = BoundStep(self._world, self._journal, self._state, self._plan, step, deadline)
+        result, error = self._run(kind, bound, may_abort)
+        if error is None:
+            status: StepStatus = "ok"
+        elif isinstance(error, CancelledError):
+            status = "cancelled"
+        else:
+            status = "warned" if step.on_failure == "warn" else "failed"
+        self._finished(step, status, result, error)
+        if error is None:
+            self._watch_traffic(step, after=True)
+        return error
+
+    def _finished(
+        self, step: Step, status: StepStatus, result: Mapping[str, Any] | None, error: OspecError | None
+    ) -> None:
+        self._journal.append(
+            "step-finished",
+            step=step.id,
+            kind=step.kind,
+            title=step.title,
+            status=status,
+            result=result,
+            error=error_json(error) if error else None,
+            **self._collected(),
+        )
+
+    def _collected(self) -> Mapping[str, Any]:
+        collected: dict[str, Any] = {}
+        if self._prober:
+            collected["evidence"] = self._prober.evidence()
+        spans = self._telemetry.take_spans()
+        if spans:
+            collected["spans"] = spans
+        return collected
+
+    def _run(
+        self, kind: StepKind, bound: BoundStep, may_abort: bool
+    ) -> tuple[Mapping[str, Any] | None, OspecError | None]:
+        """Run the step in a thread of its own, so that time limits and aborts hold whatever it does."""
+        box: dict[str, Any] = {}
+        done = threading.Event()
+
+        def work() -> None:
+            try:
+                with self._telemetry.span(f"ospec.step.{kind.name}", {"ospec.step_id": bound.step.id}):
+                    box["result"] = _until_no_retry(kind, bound)
+            except OspecError as error:
+                box["error"] = error
+            except Exception as error:  # whatever it is, it is that step's fault and must not end the run unrestored
+                box["error"] = PluginBugError(bound.step.plugin or "core", f"step {kind.name}", error)
+            finally:
+                done.set()
+
+        threading.Thread(target=contextvars.copy_context().run, args=(work,), name=bound.step.id, daemon=True).start()
+        asked: float | None = None
+        aborted = False
+        while not done.wait(_POLL_SECONDS):
+            if asked is None:
+                aborted = may_abort and self._control.aborted()
+                if aborted or bound.deadline.passed:
+                    bound.stop()
+                    asked = time.monotonic()
+            elif time.monotonic() - asked > kind.stop_seconds:
+                bound.abandon()
+                break
+        if aborted:
+            return None, CancelledError("aborted on request")
+        if "error" in box:
+            return None, box["error"]
+        if "result" in box:
+            return box["result"], None
+        return None, FatalError(
+            f"step {bound.step.id} ({bound.step.title}) took longer than its {bound.step.timeout_seconds:g} s",
+            code="time-limit",
+        )
+
+    # -- evidence ------------------------------------------------------------------------------------------------
+
+    def _watch_traffic(self, step: Step, *, after: bool) -> None:
+        """Start the prober before the first step that moves traffic; after it where nothing served before."""
+        if self._prober or self._probe_rate <= 0 or not self._kinds[step.kind].moves_traffic:
+            return
+        if after or self._plan.stable_slot:
+            bound = BoundStep(self._world, self._journal, self._state, self._plan, step, Deadline.after(10.0))
+            address = bound.observe().address
+            if address:
+                path = probe_path(self._plan.target)
+                self._prober = Prober(self._owner, address, path, self._probe_rate, lambda: self._now)
+                self._prober.start()
+
+
+def _until_no_retry(kind: StepKind, bound: BoundStep) -> Mapping[str, Any]:
+    while True:
+        try:
+            return kind.run(bound)
+        except RetryableError as error:
+            bound.log(f"{error.message}; trying again")
+            if bound.deadline.left <= error.retry_after:
+                raise
+            bound.pause(error.retry_after)
+

@@ -1,0 +1,222 @@
+"""What a step is given: the hooks, the clock, the journal and the environment, bound to one step of one run."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from ospec.engine.journal import Journal, RunState
+from ospec.errors import CancelledError, FatalError
+from ospec.models import context
+from ospec.models.context import Deadline, SecretResolver
+from ospec.models.live import LiveState, Slot
+from ospec.models.plan import Plan, Step
+from ospec.models.registration import Capabilities, Unit
+from ospec.models.target import Target
+
+_CONTEXTS: Mapping[str, type[context.HookContext]] = {
+    "observe": context.ObserveContext,
+    "render": context.RenderContext,
+    "deploy": context.DeployContext,
+    "health_check": context.HealthContext,
+    "switch_traffic": context.SwitchContext,
+    "collect_metrics": context.MetricsContext,
+    "rollback": context.RollbackContext,
+    "retire": context.RetireContext,
+}
+_ONLY_PLATFORM = ("observe", "deploy", "retire")
+_PLATFORM_ANSWERS = (*_ONLY_PLATFORM, "rollback", "switch_traffic")
+_NOTED = ("deploy", "switch_traffic", "rollback", "retire", "render")
+_WHOLE_PERCENT = 99.5
+
+
+class HookHost(Protocol):
+    """Calls hooks, each plugin apart (`ospec.host.call.Host`)."""
+
+    def call(self, hook: str, ctx: Any, plugins: Any) -> list[tuple[str, Any]]: ...
+
+    def call_one(self, hook: str, ctx: Any, plugin: str) -> Any: ...
+
+
+class World:
+    """What all steps of a run share: who can be called, and where things are.
+
+    Args:
+        plugins: those that concern the target, the platform's first.
+        retire_at: remembers when to retire a slot (id, Unix seconds).
+    """
+
+    def __init__(
+        self,
+        *,
+        host: HookHost,
+        plugins: tuple[str, ...],
+        capabilities: Capabilities,
+        root: Path,
+        home: Path,
+        secrets: SecretResolver,
+        units: Callable[[str], Unit],
+        retire_at: Callable[[str, float], None],
+        output: Callable[[str, str], None],
+    ) -> None:
+        self.host, self.plugins, self.capabilities = host, plugins, capabilities
+        self.root, self.home, self.secrets = root, home, secrets
+        self.units, self.retire_at, self.output = units, retire_at, output
+
+    def call(self, hook: str, on_call: Callable[[str], None] = lambda plugin: None, **fields: Any) -> Any:
+        """Call `hook` on all plugins it concerns, each told to `on_call`; (plugin, answer) pairs, the platform's first."""
+        ctx = _CONTEXTS[hook](**fields)
+        platform, *others = self.plugins
+        answers = []
+        if hook in _PLATFORM_ANSWERS:
+            answers.append((platform, self.host.call_one(hook, ctx, platform)))
+            on_call(platform)
+            others = [] if hook in _ONLY_PLATFORM else others
+        else:
+            others = list(self.plugins)
+        for plugin in others:
+            answered = self.host.call(hook, ctx, (plugin,))
+            if answered:
+                on_call(plugin)
+                answers += answered
+        return answers
+
+
+class BoundStep:
+    """One try of one step: the `StepRun` of `ospec.models.registration`."""
+
+    def __init__(
+        self, world: World, journal: Journal, state: RunState, plan: Plan, step: Step, deadline: Deadline
+    ) -> None:
+        self.run, self.step, self.plan = journal.run, step, plan
+        self.root, self.home, self.secrets = world.root, world.home, world.secrets
+        self.operation_id = f"{journal.run}/{step.id}"
+        self.deadline = deadline
+        self.cancelled = threading.Event()
+        self.earlier_notes = tuple(state.notes.get(step.id, ()))
+        self._world, self._journal = world, journal
+        self._abandoned = False
+
+    def stop(self) -> None:
+        """Ask the step to end: `pause`, `check` and every hook that looks at `cancelled` do within a second."""
+        self.cancelled.set()
+
+    def abandon(self) -> None:
+        """The run goes on without this try: whatever it still wants to do through here is refused."""
+        self._abandoned = True
+        self.cancelled.set()
+
+    # -- the StepRun protocol ------------------------------------------------------------------------------------
+
+    def observe(self) -> LiveState:
+        live: LiveState = self.call("observe")[0][1]
+        return live
+
+    def slot(self, role: str) -> Slot:
+        name = self.plan.stable_slot if role == "stable" else self.plan.candidate_slot
+        found = [slot for slot in self.observe().slots if name in (slot.id, slot.label)]
+        if not name or not found:
+            raise FatalError(f"there is no {role} slot ({name or 'none planned'})", code="no-slot")
+        return found[0]
+
+    def unit(self, role: str) -> Unit:
+        return self._world.units(role)
+
+    def capabilities(self) -> Capabilities:
+        return self._world.capabilities
+
+    def call(self, hook: str, **fields: Any) -> list[tuple[str, Any]]:
+        self.check()
+        fields.setdefault("target", self.plan.target)
+        answers: list[tuple[str, Any]] = self._world.call(
+            hook,
+            (lambda plugin: self.note(hook=hook, plugin=plugin)) if hook in _NOTED else (lambda plugin: None),
+            **fields,
+            home=self.home,
+            operation_id=self.operation_id,
+            deadline=self.deadline,
+            cancelled=self.cancelled,
+            secrets=self.secrets,
+            log=self.log,
+        )
+        return answers
+
+    def environment(self, role: str) -> Mapping[str, str]:
+        target = self.plan.target if role == "front" else self.unit(role).target
+        release = self.plan.release if role == "front" else self.unit(role).release
+        live = self.observe()
+        name = {"stable": self.plan.stable_slot, "candidate": self.plan.candidate_slot}.get(role, "")
+        slot = next((slot for slot in live.slots if name and name in (slot.id, slot.label)), None)
+        url = (slot.address if slot and not _serves(slot) else None) or live.address or ""
+        return script_environment(
+            target,
+            self.secrets,
+            url=url,
+            front_door=live.address or "",
+            OSPEC_RELEASE=release.name,
+            OSPEC_SLOT=slot.label if slot else "",
+            OSPEC_RUN_ID=self.run,
+            OSPEC_STEP_ID=self.step.id,
+        )
+
+    def retire_later(self, slot: Slot, seconds: float) -> None:
+        self._world.retire_at(slot.id, time.time() + seconds)
+
+    def note(self, **body: Any) -> None:
+        if self._abandoned:
+            raise CancelledError()
+        self._journal.append("step-note", step=self.step.id, note=body)
+
+    def log(self, line: str) -> None:
+        self.note(line=line)
+
+    def output(self, line: str) -> None:
+        self._world.output(self.step.id, line)
+
+    def pause(self, seconds: float) -> None:
+        self.cancelled.wait(min(seconds, self.deadline.left))
+        self.check()
+
+    def check(self) -> None:
+        if self._abandoned or (self.cancelled.is_set() and not self.deadline.passed):
+            raise CancelledError()
+        if self.deadline.passed:
+            raise FatalError(
+                f"step {self.step.id} ({self.step.title}) took longer than its {self.step.timeout_seconds:g} s",
+                code="time-limit",
+            )
+
+
+def script_environment(
+    target: Target, secrets: SecretResolver, *, url: str, front_door: str, **more: str
+) -> Mapping[str, str]:
+    """The environment of the user's scripts: the caller's, the document's variables, and where to ask.
+
+    Args:
+        url: the address under test (the candidate's own before the switch, the front door after).
+        front_door: what users reach.
+    """
+    known = {"HEALTH_CHECK_URL": url, "APP_URL": front_door}
+    made = {**os.environ}
+    for name, address in known.items():
+        if address:
+            made.setdefault(name, address)
+    for name, value in target.variables.items():
+        for key, address in known.items():
+            value = value.replace(f"${{{key}}}", made.get(key, address))
+        made[name] = secrets.resolve(value)
+    return {
+        **made,
+        "OSPEC_SERVICE": target.service,
+        "OSPEC_ENVIRONMENT": target.environment,
+        "OSPEC_URL": url,
+        **more,
+    }
+
+
+def _serves(slot: Slot) -> bool:
+    return slot.weight_percent >= _WHOLE_PERCENT

@@ -1,0 +1,180 @@
+"""One service in one environment, opened: its target, the plugins that concern it, its state folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field, frozen
+
+from ospec import aliases, builtin
+from ospec.errors import OspecError
+from ospec.host.call import Host
+from ospec.host.discover import load_plugins
+from ospec.host.registry import Registry, collect
+from ospec.host.secrets import secrets_of
+from ospec.models.context import Deadline, ObserveContext, SecretResolver
+from ospec.models.live import LiveState
+from ospec.models.registration import Platform, Store, Strategy
+from ospec.models.target import Target
+from ospec.stages import negotiate
+from ospec.stages.load import Loaded, find_document, load
+from ospec.stages.resolve import resolve
+from ospec.steps.validate import CHECKS
+from ospec.telemetry.session import Telemetry
+
+OBSERVE_SECONDS = 30.0
+
+
+@frozen(kw_only=True)
+class Choice:
+    """What the command line says about which service and environment is meant."""
+
+    file: Path | None = None
+    environment: str | None = None
+    variables: Mapping[str, str] = field(factory=dict)
+
+
+@define(kw_only=True)
+class Project:
+    """A target with everything that is needed to plan and run it. Made by `open_project`."""
+
+    loaded: Loaded
+    target: Target
+    home: Path
+    host: Host
+    registry: Registry
+    plugins: tuple[str, ...]
+    """Those that concern the target, the platform's first."""
+    platform: Platform
+    strategy: Strategy
+    secrets: SecretResolver
+    secret_versions: Mapping[str, str]
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+    telemetry: Telemetry
+    _store: Store | None = None
+
+    @property
+    def root(self) -> Path:
+        """The folder of the document."""
+        return self.loaded.path.parent
+
+    def store(self) -> Store:
+        """The store, opened (and made) at first use."""
+        if self._store is None:
+            settings = dict(self.target.extra.get("state") or {})
+            name = str(settings.pop("store", self.platform.default_store))
+            kind = self.registry.stores.get(name)
+            if kind is None:
+                raise OspecError(
+                    f"nothing installed brings the store {name!r}; there are: {', '.join(sorted(self.registry.stores))}",
+                    code="unknown-store",
+                    where=self.loaded.locate("state.store"),
+                    hints=(f"pip install ospec-plugin-{name}, and put it into plugins.enabled",),
+                )
+            make_home(self.home)
+            self._store = kind.open(self.home, settings)
+        return self._store
+
+    def known_releases(self) -> list[Mapping[str, Any]]:
+        """The releases that were deployed, newest first; touches nothing where there is no state yet."""
+        if not self.home.is_dir():
+            return []
+        return self.store().releases(self.target.service, self.target.environment)
+
+    def observe(self) -> LiveState:
+        """What the platform says is there now."""
+        ctx = ObserveContext(
+            target=self.target, home=self.home, secrets=self.secrets, deadline=Deadline.after(OBSERVE_SECONDS)
+        )
+        live: LiveState = self.host.call_one("observe", ctx, self.plugins[0])
+        return live
+
+    def files(self, release_id: str) -> Path:
+        """The snapshot folder of a release."""
+        return self.files_folder() / release_id[:16]
+
+    def files_folder(self) -> Path:
+        """The folder of all snapshots of this service and environment."""
+        return self.home / "files" / f"{self.target.service}.{self.target.environment}"
+
+    def close(self) -> None:
+        """Give back the store."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+
+def open_project(choice: Choice, telemetry: Telemetry) -> Project:
+    """Load and resolve the document, load the plugins it asks for, and check that they can do it.
+
+    Raises:
+        DocumentError: the document is wrong or incomplete.
+        RefusedError: a plugin is missing, cannot do what is asked, or nothing enforces a protection.
+    """
+    loaded = load(find_document(choice.file, Path.cwd()))
+    target = resolve(loaded, choice.environment, variables=choice.variables)
+    wanted = aliases.plugin_names_for(target.platform, target.strategy)
+    plugins = load_plugins(wanted, loaded.document.plugins.enabled, {"core": builtin})
+    registry = collect(plugins, telemetry)
+    platform = _registered(registry.platforms, target.platform, "platform", loaded, "stack.deploy")
+    strategy = _registered(registry.strategies, target.strategy, "strategy", loaded, "deployment.strategy")
+    negotiate.refuse_unprotected(
+        target, registry.guardrails, {scheme for one in registry.secret_providers.values() for scheme in one.schemes}
+    )
+    negotiate.check_validation(target, {*CHECKS, *registry.guardrails})
+    secrets, versions = secrets_of(target, registry.secret_providers)
+    host = Host(plugins, registry, telemetry).with_attributes(service=target.service, environment=target.environment)
+    mine = registry.source("platform", platform.name)
+    others = {registry.source("platform", name) for name in registry.platforms}
+    return Project(
+        loaded=loaded,
+        target=target,
+        home=home_of(loaded.path.parent),
+        host=host,
+        registry=registry,
+        plugins=(mine, *(name for name in plugins.plugins if name not in others)),
+        platform=platform,
+        strategy=strategy,
+        secrets=secrets,
+        secret_versions=versions,
+        notes=negotiate.negotiate(target, platform, strategy, registry.strategies.values()),
+        warnings=(*loaded.warnings, *plugins.warnings),
+        telemetry=telemetry,
+    )
+
+
+def home_of(root: Path) -> Path:
+    """The state folder of a document: OSPEC_HOME, or ``.ospec`` beside it."""
+    given = os.environ.get("OSPEC_HOME")
+    return Path(given).expanduser().absolute() if given else root / ".ospec"
+
+
+def make_home(home: Path) -> None:
+    """Make the state folder, for its owner alone and out of git's sight."""
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        ignore = home / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n")
+    except OSError as error:
+        raise OspecError(
+            f"cannot make the state folder {home}: {error.strerror}",
+            code="store-broken",
+            hints=("make its parent folder writable for you, or set OSPEC_HOME to a folder that is",),
+        ) from error
+
+
+def _registered(there: Mapping[str, Any], name: str, what: str, loaded: Loaded, key: str) -> Any:
+    if name in there:
+        return there[name]
+    package = aliases.package_for_platform(name) if what == "platform" else aliases.package_for_strategy(name)
+    raise OspecError(
+        f"nothing installed brings the {what} {name!r}",
+        code="plugin-missing",
+        where=loaded.locate(key),
+        hints=(f"pip install {package}",),
+    )

@@ -1,0 +1,290 @@
+"""Runs of a project in this process: the lease, the journal, the signals, and what is tidied up at the end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, Protocol
+
+from attrs import define
+
+from ospec.converter import from_json, to_json
+from ospec.engine.execute import Control, Execution
+from ospec.engine.journal import Journal, RunState, error_json, fold, new_run_id
+from ospec.engine.step_run import World
+from ospec.errors import ExitCode, FatalError, OspecError, RefusedError
+from ospec.models.context import Deadline, Event, RetireContext
+from ospec.models.plan import Plan
+from ospec.models.registration import Lease, Unit
+from ospec.models.release import Artifact, Release
+from ospec.models.run import Record, RunHeader, open_run_refused
+from ospec.models.target import Target
+from ospec.project import Project
+from ospec.steps.snapshot import remove_tree, sealed_marker
+
+_POLL_SECONDS = 0.05
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Watcher(Protocol):
+    """Who follows a run as it happens: a terminal, a pipe."""
+
+    def record(self, record: Record) -> None:
+        """A record was journaled."""
+        ...
+
+    def output(self, step: str, line: str) -> None:
+        """A user's program printed a line."""
+        ...
+
+
+@define
+class Held:
+    """The right to run a project, held by this process."""
+
+    project: Project
+    lease: Lease
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Service and environment."""
+        return self.project.target.service, self.project.target.environment
+
+
+@contextmanager
+def hold(project: Project) -> Iterator[Held]:
+    """Hold the project's lock; slots whose time is over are retired first.
+
+    Raises:
+        RefusedError: another process holds it (``open-run``), naming its run.
+    """
+    service, environment = project.target.service, project.target.environment
+    lease = project.store().acquire(service, environment)
+    if lease is None:
+        raise _held_by_another(project)
+    try:
+        yield Held(project, lease)
+    finally:
+        lease.release()
+
+
+def _held_by_another(project: Project) -> RefusedError:
+    service, environment = project.target.service, project.target.environment
+    opened = project.store().open_header(service, environment)
+    if opened is not None:
+        return open_run_refused(opened)
+    owner = project.store().owner(service, environment) or {}
+    return RefusedError(
+        f"process {owner.get('pid', '?')} on {owner.get('host', '?')} works on {service} in {environment} right now",
+        code="open-run",
+        hints=("try again in a moment",),
+    )
+
+
+def ask_owner_to_abort(project: Project, wait_seconds: float) -> RunState | None:
+    """Ask the living process that executes the open run to return from it, and wait for the run's end.
+
+    Returns:
+        The finished run; None where there is no open run or nobody who lives executes it.
+    """
+    store = project.store()
+    key = (project.target.service, project.target.environment)
+    opened = store.open_header(*key)
+    if opened is None or store.owner(*key) is None:
+        return None
+    store.send(opened.run, "abort", {"pid": os.getpid()})
+    deadline = time.monotonic() + wait_seconds
+    while store.header(opened.run).outcome is None:
+        if store.owner(*key) is None:
+            return None
+        if time.monotonic() > deadline:
+            raise OspecError(
+                f"run {opened.run} did not end within {wait_seconds:g} s", code="time-limit",
+                hints=(f"look at it: ospec show {opened.run}",),
+            )
+        time.sleep(_POLL_SECONDS)
+    return fold(store.records(opened.run))
+
+
+def begin(held: Held, plan: Plan, watcher: Watcher, probe_rate: float, about: Mapping[str, Any]) -> RunState:
+    """Start a run of `plan` and execute it to its end; the state it ended in."""
+    at = time.time()
+    release = plan.release
+    run = new_run_id(at, os.urandom(2))
+    header = RunHeader(run, *held.key, plan.action, release.name, release.id, at)
+    state = RunState()
+    body = {"plan": to_json(plan), "action": plan.action, **about}
+    tell = _teller(held.project, state, watcher, run)
+    journal = Journal.start(held.project.store(), held.lease, header, body, tell)
+    return _execute(held, plan, journal, state, watcher, probe_rate)
+
+
+def take_over(held: Held, header: RunHeader, watcher: Watcher, probe_rate: float, *, abort: bool) -> RunState:
+    """Execute an open run that nobody executes any more from where it stands, or with `abort` send it back first."""
+    store = held.project.store()
+    records = store.records(header.run)
+    state = fold(records)
+    plan = from_json(state.started["plan"], Plan)
+    tell = _teller(held.project, state, watcher, header.run)
+    journal = Journal(store, held.lease, header.run, state.last_seq, tell)
+    if abort and not state.failing:
+        journal.append("path-changed", aborted=True, error=error_json(OspecError("aborted on request", code="cancelled")))
+    return _execute(held, plan, journal, state, watcher, probe_rate)
+
+
+def _execute(
+    held: Held, plan: Plan, journal: Journal, state: RunState, watcher: Watcher, probe_rate: float
+) -> RunState:
+    project, store = held.project, held.project.store()
+    service, environment = held.key
+    seen = 0
+
+    def messages() -> list[str]:
+        nonlocal seen
+        found = store.messages(journal.run, seen)
+        seen = max([seen, *(message.id for message in found)])
+        return [message.kind for message in found]
+
+    def remember() -> None:
+        store.set_timer(service, environment, plan.candidate_slot, None)
+        store.put_release({"release": to_json(plan.release), "target": to_json(plan.target)})
+
+    known = {one["release"]["id"] for one in store.releases(service, environment)}
+    world = World(
+        host=project.host.with_attributes(run=journal.run),
+        plugins=project.plugins,
+        capabilities=project.platform.capabilities,
+        root=project.root,
+        home=project.home,
+        secrets=project.secrets,
+        units=lambda role: unit(project, plan, role),
+        retire_at=lambda slot, at: store.set_timer(service, environment, slot, at),
+        output=watcher.output,
+    )
+    control = Control(messages)
+    execution = Execution(
+        plan=plan,
+        world=world,
+        journal=journal,
+        state=state,
+        kinds=project.registry.step_kinds,
+        telemetry=project.telemetry,
+        control=control,
+        owner=str(held.lease.token),
+        probe_rate=probe_rate,
+        before_rollout=remember,
+    )
+    with _signals_to(control.abort):
+        outcome, _ = execution.finish()
+    if outcome == "promoted":
+        prune(held)
+    elif plan.release.id not in known:
+        store.drop_release(service, environment, plan.release.id)
+    return state
+
+
+def unit(project: Project, plan: Plan, role: str) -> Unit:
+    """The release that belongs into a slot of the plan, with the target it was planned with."""
+    release = plan.previous if role == "stable" else plan.release
+    if release is None:
+        raise FatalError("there is no previous release", code="no-slot")
+    target = plan.target
+    if release.id != plan.release.id:
+        for one in project.known_releases():
+            if one["release"]["id"] == release.id:
+                target = from_json(one["target"], Target)
+    return Unit(release, target, project.files(release.id))
+
+
+def _teller(project: Project, state: RunState, watcher: Watcher, run: str) -> Callable[[Record], None]:
+    def tell(record: Record) -> None:
+        state.take(record)
+        watcher.record(record)
+        target = project.target
+        project.host.tell(Event(run, target.service, target.environment, record.kind, record.at, record.body))
+
+    return tell
+
+
+@contextmanager
+def _signals_to(abort: Callable[[], None]) -> Iterator[None]:
+    """Turn the signals that end a program into an abort of the run; one that was ignored stays ignored (nohup)."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        abort()
+
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+# -- tidying up -------------------------------------------------------------------------------------------------------
+
+
+def retire_due(held: Held, now: float | None = None, *, everything: bool = False) -> list[str]:
+    """Retire slots that were kept warm and whose time is over (or all of them); the ids of those that went."""
+    project, gone = held.project, []
+    timers = project.store().timers(*held.key)
+    due = [slot for slot, at in timers.items() if everything or at <= (now if now is not None else time.time())]
+    live = project.observe() if due else None
+    for slot_id in due:
+        slot = live.slot(slot_id) if live else None
+        if slot and slot.role == "idle" and slot.weight_percent == 0:
+            ctx = RetireContext(
+                target=project.target,
+                home=project.home,
+                secrets=project.secrets,
+                deadline=Deadline.after(project.target.deployment.drain_seconds + 30.0),
+                slot=slot_id,
+            )
+            project.host.call("retire", ctx, project.plugins[:1])
+            gone.append(slot_id)
+        project.store().set_timer(*held.key, slot_id, None)
+    return gone
+
+
+def prune(held: Held) -> int:
+    """Forget releases beyond `keep_releases` and remove snapshots that no release needs; how many folders went."""
+    project, store = held.project, held.project.store()
+    live = {release.id for slot in project.observe().slots for release in slot.releases}
+    known = [one["release"]["id"] for one in store.releases(*held.key)]
+    kept = {*known[: project.target.keep_releases], *(one for one in known if one in live)}
+    for release_id in known:
+        if release_id not in kept:
+            store.drop_release(*held.key, release_id)
+    folder = project.files_folder()
+    needed = {project.files(release_id).name for release_id in kept | live}
+    gone = [one for one in folder.iterdir() if one.is_dir() and one.name not in needed] if folder.is_dir() else []
+    for one in gone:
+        remove_tree(one)
+        remove_tree(sealed_marker(one))
+    return len(gone)
+
+
+def previous_release(project: Project) -> Release | None:
+    """The release that serves now, from the store; as much as the platform tells of it where the store lost it."""
+    stable = project.observe().stable
+    return release_in(project, stable.release.id, stable.release.name) if stable and stable.release else None
+
+
+def release_in(project: Project, release_id: str, name: str) -> Release:
+    """A release by id; made up from its name and the project's target where the store does not know it."""
+    for one in project.known_releases():
+        if one["release"]["id"] == release_id:
+            return from_json(one["release"], Release)
+    return Release(name, release_id, project.target.service, project.target.environment, Artifact(""), "")
+
+
+def exit_code(state: RunState) -> ExitCode:
+    """The exit code a finished run ended with."""
+    return ExitCode((state.finished or {}).get("exit_code", ExitCode.NOT_RESTORED))

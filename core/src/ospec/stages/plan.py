@@ -1,0 +1,199 @@
+"""Plan composition: the life cycle, the strategy's rollout and what plugins contribute become one list of steps.
+
+Pure: the same input gives the same plan. What a step exposes and whether it can be undone come from its kind, so that
+no strategy can leave protection out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from attrs import evolve, frozen
+
+from ospec.errors import FatalError
+from ospec.models.live import LiveState, Slot
+from ospec.models.plan import Action, Bounds, Plan, Rollout, Step
+from ospec.models.registration import StepContribution, StepKind
+from ospec.models.release import Release
+from ospec.models.target import Target
+
+_LIFE_CYCLE = ("build", "test", "package")
+_SWITCH_SECONDS = 30.0
+_STOP_SECONDS = 30.0
+_HEALTH_EXTRA_SECONDS = 30.0
+
+
+@frozen(kw_only=True)
+class PlanInput:
+    """All that a plan is made from."""
+
+    action: Action
+    target: Target
+    release: Release
+    previous: Release | None
+    """The release that serves now, None before the first one."""
+    live: LiveState
+    rollout: Rollout
+    kinds: Mapping[str, StepKind]
+    contributions: Sequence[tuple[str, StepContribution]] = ()
+    """(plugin, contribution)."""
+    renders: bool = False
+    """Whether a plugin renders files into the snapshot."""
+    prepared: bool = False
+    """Whether the release's snapshot is built already."""
+    scripted: bool = False
+    """The user's own scripts are the rollout, so that they are the way back, too."""
+    notes: tuple[str, ...] = ()
+
+
+def compose(given: PlanInput) -> Plan:
+    """Put the plan together; raises `FatalError` (``unknown-step-kind``) for a kind that nothing registered."""
+    preparation = [] if given.prepared else _preparation(given)
+    steps = _with_contributions(given, preparation, list(given.rollout.steps))
+    numbered = tuple(_complete(given, step, f"{number:02d}") for number, step in enumerate(steps, 1))
+    way_back = [*_failure_path(given), *_contributed(given, "on-failure")]
+    failure = tuple(_complete(given, step, f"f{number:02d}") for number, step in enumerate(way_back, 1))
+    stable = given.live.stable
+    return Plan(
+        action=given.action,
+        target=given.target,
+        release=given.release,
+        previous=given.previous,
+        stable_slot=stable.id if stable else "",
+        candidate_slot=given.rollout.candidate,
+        steps=numbered,
+        failure_steps=failure,
+        bounds=Bounds(
+            longest_seconds=float(sum(step.timeout_seconds for step in numbered)),
+            worst_exposure_percent_seconds=float(sum(p * s for p, s in given.rollout.longest_exposure)),
+            extra_instances=given.rollout.extra_instances,
+        ),
+        live_fingerprint=given.live.fingerprint(),
+        notes=(*given.notes, *given.rollout.notes),
+    )
+
+
+def _preparation(given: PlanInput) -> list[Step]:
+    steps = [Step("snapshot", "copy the source into the release's folder")]
+    if given.renders:
+        steps.append(Step("render", "write what the plugins render"))
+    for name in _LIFE_CYCLE:
+        script = given.target.scripts.get(name)
+        if script:
+            limit = script.timeout_seconds
+            steps.append(Step("script", f"run scripts.{name}", {"name": name}, timeout_seconds=limit))
+    return [*steps, Step("seal", "make the release read-only")]
+
+
+def _with_contributions(given: PlanInput, preparation: list[Step], rollout: list[Step]) -> list[Step]:
+    exposing = [number for number, step in enumerate(rollout) if _exposes(given, step)]
+    first, last = (exposing[0], exposing[-1]) if exposing else (len(rollout), len(rollout))
+    guarded = max((number for number, step in enumerate(rollout) if step.kind == "analyze"), default=last) + 1
+    anchors = ((first, "before-exposure"), (last, "before-promotion"), (guarded, "after-guard-window"))
+    made = [*preparation[:1], *_contributed(given, "before-build"), *preparation[1:]]
+    for number in range(len(rollout) + 2):
+        made += [step for at, anchor in anchors if at == number for step in _contributed(given, anchor)]
+        made += rollout[number : number + 1]
+    return made
+
+
+def _contributed(given: PlanInput, anchor: str) -> list[Step]:
+    wanted = sorted(
+        (one for one in given.contributions if one[1].anchor == anchor), key=lambda one: (one[1].order, one[1].name)
+    )
+    return [
+        evolve(step, plugin=plugin)
+        for plugin, contribution in wanted
+        for step in contribution.steps(given.target, given.release)
+    ]
+
+
+def _complete(given: PlanInput, step: Step, number: str) -> Step:
+    """What no plugin may choose: the id, whether the step exposes users, whether it can be undone."""
+    kind = _kind(given, step)
+    return evolve(
+        step, id=f"{number}-{step.kind}", exposes_users=_exposes(given, step), reversible=kind.reversible
+    )
+
+
+def _exposes(given: PlanInput, step: Step) -> bool:
+    stable = given.live.stable
+    shape = None
+    if given.rollout.in_place and stable:
+        # A kind asks the plan whether the candidate's slot is the stable one.
+        shape = Plan(
+            given.action, given.target, given.release, None, stable.id, stable.id, (), (), Bounds(0.0, 0.0, 0), ""
+        )
+    return _kind(given, step).exposes_users(step, shape)
+
+
+def _kind(given: PlanInput, step: Step) -> StepKind:
+    kind = given.kinds.get(step.kind)
+    if kind is None:
+        raise FatalError(
+            f"the plan asks for a step of kind {step.kind!r}, which nothing installed brings",
+            code="unknown-step-kind",
+            where=step.plugin,
+        )
+    return kind
+
+
+# -- the way back -----------------------------------------------------------------------------------------------------
+
+
+def _failure_path(given: PlanInput) -> list[Step]:
+    stable = given.live.stable
+    if given.action == "up":  # what would be returned to is what is being brought up
+        return []
+    if given.scripted:
+        return _scripted_way_back(given)
+    if stable is None or given.previous is None:
+        return [Step("retire", "take the failed first release away", {"slot": "all"}, timeout_seconds=_stop_limit(given))]
+    warm_again = _warm_again(given, stable)
+    if given.rollout.in_place:
+        return [evolve(step, when="exposed") for step in warm_again] + [_verify_stable(given)]
+    drain = given.target.deployment.drain_seconds
+    return [
+        *(evolve(step, when="stable-cold") for step in warm_again),
+        Step(
+            "switch",
+            f"give slot {stable.label} all traffic again",
+            {"weights": {"stable": 100}},
+            timeout_seconds=_SWITCH_SECONDS + drain,
+            when="exposed",
+        ),
+        _verify_stable(given),
+        Step(
+            "retire",
+            f"take {given.release.name} away",
+            {"slot": "candidate"},
+            timeout_seconds=_stop_limit(given),
+            on_failure="warn",
+        ),
+    ]
+
+
+def _warm_again(given: PlanInput, stable: Slot) -> list[Step]:
+    name = given.previous.name if given.previous else ""
+    limit = given.target.startup_seconds + _HEALTH_EXTRA_SECONDS
+    return [
+        Step("rollback", f"start {name} in slot {stable.label} again", {"slot": "stable"}, timeout_seconds=limit),
+        Step("health", f"wait until slot {stable.label} is healthy", {"slot": "stable"}, timeout_seconds=limit),
+    ]
+
+
+def _verify_stable(given: PlanInput) -> Step:
+    name = given.previous.name if given.previous else ""
+    return Step("verify", f"ask the front door until {name} answers", {"slot": "stable"}, timeout_seconds=60.0)
+
+
+def _scripted_way_back(given: PlanInput) -> list[Step]:
+    if "rollback" not in given.target.scripts:
+        return []
+    role = "stable" if given.previous else "candidate"
+    names = ["rollback", *(["health_check"] if "health_check" in given.target.scripts and given.previous else [])]
+    return [Step("delegate", "run scripts.rollback", {"slot": role, "scripts": names}, when="exposed", timeout_seconds=900.0)]
+
+
+def _stop_limit(given: PlanInput) -> float:
+    return given.target.deployment.drain_seconds + _STOP_SECONDS

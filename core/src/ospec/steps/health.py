@@ -1,0 +1,68 @@
+"""Step kind `health`: ask a slot until every instance answers well, or until it has had its chances."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ospec.errors import FatalError
+from ospec.models.live import HealthResult
+from ospec.models.registration import StepRun
+
+DEFAULT_RETRIES = 3
+_FIRST_WAIT_SECONDS = 0.02
+_WAIT_GROWTH = 1.4
+
+
+def wait_until_healthy(run: StepRun) -> Mapping[str, Any]:
+    """Ask until all instances are healthy.
+
+    A slot that nothing answers from yet is starting, and has `startup_seconds`. Bad answers in a row are counted against
+    `health_check_retries`; where the document does not set it, a slot that runs may answer badly while it starts, too,
+    and only programs that ended are counted.
+    """
+    role = run.step.params.get("slot", "candidate")
+    target = run.unit(role).target
+    retries = target.health_check_retries
+    interval = target.health_checks[0].interval_seconds if target.health_checks else 1.0
+    started, wait, bad, asked = time.monotonic(), _FIRST_WAIT_SECONDS, 0, 0
+    while True:
+        results, asked = ask_slot(run, role), asked + 1
+        failing = [result for result in results if not result.healthy]
+        if not failing:
+            return {"checks": len(results), "asked": asked, "seconds": round(time.monotonic() - started, 3)}
+        counted = [one for one in failing if one.gone or (retries is not None and not one.starting)]
+        bad = bad + 1 if counted else 0
+        if bad >= (retries or DEFAULT_RETRIES):
+            raise unhealthy(role, failing, f"{bad} bad answers in a row")
+        if time.monotonic() - started > target.startup_seconds:
+            raise unhealthy(role, failing, f"not healthy within {target.startup_seconds:g} s")
+        run.pause(interval if counted else min(wait, interval))
+        wait *= _WAIT_GROWTH
+
+
+def ask_slot(run: StepRun, role: str) -> Sequence[HealthResult]:
+    """Every plugin's health checks of one slot, asked once; none at all is a failure."""
+    unit = run.unit(role)
+    answers = run.call(
+        "health_check", target=unit.target, release=unit.release, files=unit.files, slot=run.slot(role).id
+    )
+    results = [result for _, answer in answers for result in answer]
+    if not results:
+        raise FatalError(
+            "nothing checks the health of this release",
+            code="no-health-check",
+            hints=('add [monitoring] health_checks = [{ endpoint = "/health" }] to the document',),
+        )
+    return results
+
+
+def unhealthy(role: str, failing: Sequence[HealthResult], why: str) -> FatalError:
+    """The error of a slot that is not healthy: each failing check with what it answered."""
+    lines = [f"  {one.instance or 'slot'}: {one.name}: {one.detail or 'no answer'}" for one in failing]
+    return FatalError(
+        "\n".join([f"the {role} slot is not healthy ({why}):", *lines[:10]]),
+        code="not-healthy",
+        hints=("see what it printed: ospec logs",),
+    )

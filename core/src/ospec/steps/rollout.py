@@ -1,0 +1,127 @@
+"""Step kinds that call one hook each: `render`, `deploy`, `rollback`, `switch`, `retire`; and `wait`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ospec.errors import FatalError
+from ospec.host.rendered import merge_rendered
+from ospec.models.live import TrafficSplit
+from ospec.models.plan import Plan, Step
+from ospec.models.registration import StepRun
+from ospec.steps.snapshot import cannot_write
+
+
+def render(run: StepRun) -> Mapping[str, Any]:
+    """Write what plugins render for the release into its snapshot; a file of the source at the same path stays."""
+    unit = run.unit("candidate")
+    written, kept = [], []
+    for file in merge_rendered(run.call("render", release=unit.release, live=run.observe())):
+        path = unit.files / file.path
+        if path.exists():
+            kept.append(file.path)
+            continue
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(file.content, encoding="utf-8")
+            path.chmod(0o755 if file.executable else 0o644)
+        except OSError as error:
+            raise cannot_write(path, error) from error
+        written.append(file.path)
+    return {"written": written, "kept": kept}
+
+
+def deploy(run: StepRun) -> Mapping[str, Any]:
+    """Have the platform run the release in the step's slot (`params`: slot role, instances, batch)."""
+    return _make_able(run, "deploy", run.step.params.get("slot", "candidate"))
+
+
+def roll_back(run: StepRun) -> Mapping[str, Any]:
+    """Have the platform make the slot's release able to serve again."""
+    return _make_able(run, "rollback", run.step.params.get("slot", "stable"))
+
+
+def _make_able(run: StepRun, hook: str, role: str) -> Mapping[str, Any]:
+    unit = run.unit(role)
+    name = run.plan.stable_slot if role == "stable" else run.plan.candidate_slot
+    batch = run.step.params.get("batch")
+    answers = run.call(
+        hook,
+        target=unit.target,
+        release=unit.release,
+        files=unit.files,
+        slot=name,
+        instances=run.step.params.get("instances"),
+        batch=tuple(batch) if batch else None,
+    )
+    made = answers[0][1]
+    return {
+        "slot": made.slot.id,
+        "label": made.slot.label,
+        "changed": made.changed,
+        "address": made.slot.address,
+        "instances": made.slot.wanted,
+    }
+
+
+def switch(run: StepRun) -> Mapping[str, Any]:
+    """Move traffic: `params.weights` gives percent by slot role; what the platform observed is the result."""
+    slots = {role: run.slot(role) for role in run.step.params["weights"]}
+    weights = {slots[role].id: float(share) for role, share in run.step.params["weights"].items()}
+    for slot in run.observe().slots:
+        weights.setdefault(slot.id, 0.0)
+    answers = run.call("switch_traffic", split=TrafficSplit(weights), slots=tuple(slots.values()))
+    state = answers[0][1]
+    for slot_id, share in weights.items():
+        if abs(state.weights.get(slot_id, 0.0) - share) > 1.0:
+            raise FatalError(
+                f"asked for {share:g} % on slot {slot_id}, the platform observed {state.weights.get(slot_id, 0.0):g} %",
+                code="switch-not-applied",
+            )
+    return {
+        "weights": dict(state.weights),
+        "releases": {slot.id: slot.release.name for slot in slots.values() if slot.release},
+        "address": state.address,
+        "applied_at": state.applied_at,
+    }
+
+
+def switch_exposes(step: Step, plan: Plan | None) -> bool:
+    """A switch puts users on the candidate unless it gives it nothing."""
+    return float(step.params.get("weights", {}).get("candidate", 0)) > 0
+
+
+def deploy_exposes(step: Step, plan: Plan | None) -> bool:
+    """A deploy into the slot that serves changes what users get."""
+    return bool(step.params.get("slot") == "stable" or (plan and plan.stable_slot == plan.candidate_slot))
+
+
+def retire(run: StepRun) -> Mapping[str, Any]:
+    """Drain and remove a slot; with `params.keep_seconds` it stays warm until the first command after that time.
+
+    The slot ``all`` is everything the platform holds: what is left of a first release that failed. A candidate that does not run this run's release is somebody else's and stays.
+    """
+    role = run.step.params["slot"]
+    if role == "all":
+        run.call("retire", slot=None)
+        return {"slot": "all", "retired": True}
+    name = run.plan.stable_slot if role == "stable" else run.plan.candidate_slot
+    slot = next((slot for slot in run.observe().slots if name in (slot.id, slot.label)), None)
+    if slot is None:
+        return {"slot": name, "retired": False}
+    wanted = run.unit(role).release.id
+    if slot.releases and wanted not in [release.id for release in slot.releases]:
+        return {"slot": slot.id, "retired": False}
+    keep_seconds = float(run.step.params.get("keep_seconds", 0))
+    if keep_seconds > 0:
+        run.retire_later(slot, keep_seconds)
+        return {"slot": slot.id, "retired": False, "keep_seconds": keep_seconds}
+    run.call("retire", slot=slot.id)
+    return {"slot": slot.id, "retired": True}
+
+
+def wait(run: StepRun) -> Mapping[str, Any]:
+    """Wait `params.seconds`."""
+    run.pause(float(run.step.params["seconds"]))
+    return {}
