@@ -18,7 +18,9 @@ def register_steps() -> Iterable[StepKind | StepContribution]:
     return [
         StepKind("snapshot", snapshot.take_snapshot, prepares=True),
         StepKind("render", rollout.render, prepares=True),
-        StepKind("script", script.run_named_script, prepares=True, timeout_seconds=600.0, stop_seconds=_SCRIPT_STOP_SECONDS),
+        StepKind(
+            "script", script.run_named_script, prepares=True, timeout_seconds=600.0, stop_seconds=_SCRIPT_STOP_SECONDS
+        ),
         StepKind("seal", snapshot.seal, prepares=True),
         StepKind("deploy", rollout.deploy, exposes_users=rollout.deploy_exposes),
         StepKind("health", health.wait_until_healthy),

@@ -39,7 +39,7 @@ class OspecError(Exception):
         hints: what to do next, each a sentence or a command to type.
     """
 
-    exit_code = ExitCode.FAILED
+    exit_code: ExitCode = ExitCode.FAILED
 
     def __init__(self, message: str, *, code: str, where: str = "", hints: Iterable[str] = ()) -> None:
         super().__init__(message)

@@ -1,95 +1,30 @@
-"""The flow of every run, read this first: document → target → live state → plan → engine → journal → report."""
+"""The flow of every run, read this first: project → lease → plan → engine → journal.
+
+A project is a document, resolved for one environment, with the plugins that concern it (`project.py`). A plan is made
+from it and from what the platform says is there (`planning.py`). A run executes the plan (`runs.py`, `engine/`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+import time
+from collections.abc import Callable
 
-from attrs import evolve, field, frozen
-
-from ospec.converter import from_json
 from ospec.engine.journal import RunState
-from ospec.errors import RefusedError
-from ospec.models.live import LiveState
-from ospec.models.plan import Plan, Rollout
-from ospec.models.registration import StrategyInput
-from ospec.models.release import Release
+from ospec.models.plan import Plan
 from ospec.models.run import open_run_refused
-from ospec.models.target import Target
+from ospec.planning import Wish
 from ospec.project import Project
-from ospec.runs import Watcher, ask_owner_to_abort, begin, hold, release_in, retire_due, take_over
-from ospec.stages.identify import identify
-from ospec.stages.plan import PlanInput, compose
-from ospec.stages.rollouts import bring_up, go_back
-from ospec.steps.snapshot import sealed_marker
-from ospec.steps.source import read_source
-
-
-@frozen(kw_only=True)
-class Wish:
-    """What a person asks of a run, besides the document."""
-
-    release: str | None = None
-    redeploy: bool = False
-    supersede: bool = False
-    to: str | None = None
-    """The release to go back to; None: the one that served before."""
-    probe_rate: float = 50.0
-    agree: Callable[[Plan], None] = lambda plan: None
-    """Asked before anything is touched; raises to say no."""
-    stale: Callable[[Plan], None] = lambda plan: None
-    """Raises where the plan is not the one that was agreed on earlier (`--plan FILE`)."""
-    about: Mapping[str, Any] = field(factory=dict)
-
-
-def plan_deploy(project: Project, wish: Wish) -> Plan:
-    """The plan of a deploy: nothing is touched. A release that serves already gives a plan to repair it, or no steps."""
-    live = project.observe()
-    source = read_source(project.root, project.target.include, leave_out=[project.home])
-    release = identify(
-        project.target,
-        source.digest,
-        name=wish.release,
-        suggested_name=source.suggested_name,
-        known=project.known_releases(),
-        secret_versions=project.secret_versions,
-        redeploy=wish.redeploy,
-    )
-    if live.stable and live.stable.release and live.stable.release.id == release.id:
-        whole = live.stable.ready >= live.stable.wanted and not live.problems
-        again = Rollout((), candidate=live.stable.label) if whole else bring_up(project.target, live, release)
-        same = evolve(release, name=live.stable.release.name)
-        return _composed(project, live, same, again, action="deploy" if whole else "up", prepared=True)
-    rollout = project.strategy.plan(StrategyInput(project.target, project.platform.capabilities, live))
-    return _composed(project, live, release, rollout, prepared=sealed_marker(project.files(release.id)).exists())
-
-
-def plan_rollback(project: Project, wish: Wish) -> Plan:
-    """The plan of a return to an earlier release."""
-    live = project.observe()
-    now = live.stable.release.id if live.stable and live.stable.release else ""
-    past = [one for one in project.known_releases() if one["release"]["id"] != now]
-    found = [one for one in past if wish.to in (None, one["release"]["name"])]
-    if not found:
-        names = ", ".join(one["release"]["name"] for one in past) or "none"
-        raise RefusedError(
-            f"there is no earlier release {wish.to or ''}".rstrip() + f" to go back to; kept: {names}",
-            code="nothing-to-roll-back",
-            hints=("see what was deployed: ospec history",),
-        )
-    release, target = from_json(found[0]["release"], Release), from_json(found[0]["target"], Target)
-    rollout = go_back(target, project.platform.capabilities, live, release)
-    return _composed(project, live, release, rollout, action="rollback", target=target, prepared=True)
-
-
-def plan_up(project: Project) -> Plan:
-    """The plan that brings back what served."""
-    live = project.observe()
-    ref = live.stable.release if live.stable else None
-    if ref is None:
-        raise RefusedError("nothing served before", code="nothing-to-bring-up", hints=("deploy: ospec run deploy",))
-    release = release_in(project, ref.id, ref.name)
-    return _composed(project, live, release, bring_up(project.target, live, release), action="up", prepared=True)
+from ospec.runs import (
+    Watcher,
+    ask_owner_to_abort,
+    begin,
+    close_taken_down,
+    hold,
+    prune,
+    retire_all,
+    retire_due,
+    take_over,
+)
 
 
 def run(project: Project, planner: Callable[[Project, Wish], Plan], wish: Wish, watcher: Watcher) -> RunState:
@@ -106,7 +41,7 @@ def run(project: Project, planner: Callable[[Project, Wish], Plan], wish: Wish, 
         plan = planner(project, wish)
         wish.stale(plan)
         wish.agree(plan)
-        return begin(held, plan, watcher, wish.probe_rate, wish.about)
+        return begin(held, plan, watcher, wish.probe_rate)
 
 
 def resume(project: Project, wish: Wish, watcher: Watcher) -> RunState | None:
@@ -126,28 +61,30 @@ def abort(project: Project, wish: Wish, watcher: Watcher) -> RunState | None:
         return take_over(held, opened, watcher, wish.probe_rate, abort=True) if opened else None
 
 
+def roll_back(project: Project, planner: Callable[[Project, Wish], Plan], wish: Wish, watcher: Watcher) -> RunState:
+    """Go back: from the open run where there is one, else (or further, with `wish.to`) to an earlier release."""
+    ended = abort(project, wish, watcher)
+    return ended if ended and wish.to is None else run(project, planner, wish, watcher)
+
+
 def wait_seconds(project: Project) -> float:
-    """How long another process may take to return from its run: the rollback's bound, and a step that must end first."""
+    """How long another process may take to return from its run: the rollback's bound, and a step to end first."""
     return project.target.rollback_timeout_seconds + 60.0
 
 
-def _composed(
-    project: Project, live: LiveState, release: Release, rollout: Rollout, *, prepared: bool, **more: Any
-) -> Plan:
-    serving = live.stable.release if live.stable else None
-    contributions = project.registry.contributions
-    return compose(
-        PlanInput(
-            **{"action": "deploy", "target": project.target, **more},
-            release=release,
-            previous=release_in(project, serving.id, serving.name) if serving else None,
-            live=live,
-            rollout=rollout,
-            kinds=project.registry.step_kinds,
-            contributions=[(project.registry.source("contribution", name), one) for name, one in contributions.items()],
-            renders=any("render" in project.host.loaded.hooks[plugin] for plugin in project.plugins),
-            prepared=prepared,
-            scripted=project.platform.capabilities.scripted,
-            notes=project.notes,
-        )
-    )
+def take_down(project: Project) -> str | None:
+    """Take everything of the target away; the id of a run that was open and is closed by it."""
+    with hold(project) as held:
+        opened = project.store().open_header(*held.key)
+        retire_all(held)
+        if opened:
+            close_taken_down(held, opened)
+        return opened.run if opened else None
+
+
+def tidy(project: Project, *, everything_warm: bool, older_than_days: float) -> tuple[list[str], int, int]:
+    """Retire what is over, remove what nothing needs: (slots, snapshot folders, runs) that went."""
+    with hold(project) as held:
+        slots = retire_due(held, everything=everything_warm)
+        runs = project.store().forget_runs(time.time() - older_than_days * 86400, keep=20)
+        return slots, prune(held), runs

@@ -63,7 +63,9 @@ class Asker:
             connection.close()
             if connection is self._kept:
                 self._kept = None
-            return Answer(0, "", (time.perf_counter() - started) * 1000, f"{type(error).__name__}: {error}".rstrip(": "))
+            return Answer(
+                0, "", (time.perf_counter() - started) * 1000, f"{type(error).__name__}: {error}".rstrip(": ")
+            )
         if fresh or answer.will_close or len(body) == _LARGEST_BODY:
             connection.close()
             if connection is self._kept:

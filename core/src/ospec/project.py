@@ -10,6 +10,7 @@ from typing import Any
 from attrs import define, field, frozen
 
 from ospec import aliases, builtin
+from ospec.converter import from_json
 from ospec.errors import OspecError
 from ospec.host.call import Host
 from ospec.host.discover import load_plugins
@@ -18,6 +19,7 @@ from ospec.host.secrets import secrets_of
 from ospec.models.context import Deadline, ObserveContext, SecretResolver
 from ospec.models.live import LiveState
 from ospec.models.registration import Platform, Store, Strategy
+from ospec.models.release import Artifact, Release
 from ospec.models.target import Target
 from ospec.stages import negotiate
 from ospec.stages.load import Loaded, find_document, load
@@ -70,7 +72,7 @@ class Project:
             kind = self.registry.stores.get(name)
             if kind is None:
                 raise OspecError(
-                    f"nothing installed brings the store {name!r}; there are: {', '.join(sorted(self.registry.stores))}",
+                    f"nothing installed brings the store {name!r}; known: {', '.join(sorted(self.registry.stores))}",
                     code="unknown-store",
                     where=self.loaded.locate("state.store"),
                     hints=(f"pip install ospec-plugin-{name}, and put it into plugins.enabled",),
@@ -84,6 +86,13 @@ class Project:
         if not self.home.is_dir():
             return []
         return self.store().releases(self.target.service, self.target.environment)
+
+    def release(self, release_id: str, name: str) -> Release:
+        """A release by id; as much as its name tells where the store lost it."""
+        for one in self.known_releases():
+            if one["release"]["id"] == release_id:
+                return from_json(one["release"], Release)
+        return Release(name, release_id, self.target.service, self.target.environment, Artifact(""), "")
 
     def observe(self) -> LiveState:
         """What the platform says is there now."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, Protocol
+from typing import Protocol
 
 from attrs import define
 
@@ -20,13 +20,13 @@ from ospec.errors import ExitCode, FatalError, OspecError, RefusedError
 from ospec.models.context import Deadline, Event, RetireContext
 from ospec.models.plan import Plan
 from ospec.models.registration import Lease, Unit
-from ospec.models.release import Artifact, Release
 from ospec.models.run import Record, RunHeader, open_run_refused
 from ospec.models.target import Target
 from ospec.project import Project
 from ospec.steps.snapshot import remove_tree, sealed_marker
 
 _POLL_SECONDS = 0.05
+_STOP_SECONDS = 30.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -103,21 +103,22 @@ def ask_owner_to_abort(project: Project, wait_seconds: float) -> RunState | None
             return None
         if time.monotonic() > deadline:
             raise OspecError(
-                f"run {opened.run} did not end within {wait_seconds:g} s", code="time-limit",
+                f"run {opened.run} did not end within {wait_seconds:g} s",
+                code="time-limit",
                 hints=(f"look at it: ospec show {opened.run}",),
             )
         time.sleep(_POLL_SECONDS)
     return fold(store.records(opened.run))
 
 
-def begin(held: Held, plan: Plan, watcher: Watcher, probe_rate: float, about: Mapping[str, Any]) -> RunState:
+def begin(held: Held, plan: Plan, watcher: Watcher, probe_rate: float) -> RunState:
     """Start a run of `plan` and execute it to its end; the state it ended in."""
     at = time.time()
     release = plan.release
     run = new_run_id(at, os.urandom(2))
     header = RunHeader(run, *held.key, plan.action, release.name, release.id, at)
     state = RunState()
-    body = {"plan": to_json(plan), "action": plan.action, **about}
+    body = {"run": run, "plan": to_json(plan), "address": held.project.observe().address}
     tell = _teller(held.project, state, watcher, run)
     journal = Journal.start(held.project.store(), held.lease, header, body, tell)
     return _execute(held, plan, journal, state, watcher, probe_rate)
@@ -132,7 +133,9 @@ def take_over(held: Held, header: RunHeader, watcher: Watcher, probe_rate: float
     tell = _teller(held.project, state, watcher, header.run)
     journal = Journal(store, held.lease, header.run, state.last_seq, tell)
     if abort and not state.failing:
-        journal.append("path-changed", aborted=True, error=error_json(OspecError("aborted on request", code="cancelled")))
+        journal.append(
+            "path-changed", aborted=True, error=error_json(OspecError("aborted on request", code="cancelled"))
+        )
     return _execute(held, plan, journal, state, watcher, probe_rate)
 
 
@@ -178,8 +181,13 @@ def _execute(
         probe_rate=probe_rate,
         before_rollout=remember,
     )
-    with _signals_to(control.abort):
-        outcome, _ = execution.finish()
+    try:
+        with _signals_to(control.abort):
+            outcome, _ = execution.finish()
+    except OspecError as error:  # the journal cannot be written: nobody can say what was done from here on
+        error.exit_code = ExitCode.NOT_RESTORED
+        error.hints = (*error.hints, f"then go on with it: ospec resume {journal.run}")
+        raise
     if outcome == "promoted":
         prune(held)
     elif plan.release.id not in known:
@@ -240,17 +248,37 @@ def retire_due(held: Held, now: float | None = None, *, everything: bool = False
     for slot_id in due:
         slot = live.slot(slot_id) if live else None
         if slot and slot.role == "idle" and slot.weight_percent == 0:
-            ctx = RetireContext(
-                target=project.target,
-                home=project.home,
-                secrets=project.secrets,
-                deadline=Deadline.after(project.target.deployment.drain_seconds + 30.0),
-                slot=slot_id,
-            )
-            project.host.call("retire", ctx, project.plugins[:1])
+            _retire(project, slot_id)
             gone.append(slot_id)
         project.store().set_timer(*held.key, slot_id, None)
     return gone
+
+
+def retire_all(held: Held) -> None:
+    """Have the platform take everything of the target away, and forget its timers."""
+    _retire(held.project, None)
+    for slot_id in held.project.store().timers(*held.key):
+        held.project.store().set_timer(*held.key, slot_id, None)
+
+
+def _retire(project: Project, slot_id: str | None) -> None:
+    ctx = RetireContext(
+        target=project.target,
+        home=project.home,
+        secrets=project.secrets,
+        deadline=Deadline.after(project.target.deployment.drain_seconds + _STOP_SECONDS),
+        slot=slot_id,
+    )
+    project.host.call_one("retire", ctx, project.plugins[0])
+
+
+def close_taken_down(held: Held, opened: RunHeader) -> None:
+    """Close an open run whose service was taken away."""
+    store = held.project.store()
+    state = fold(store.records(opened.run))
+    error = error_json(OspecError("the service was taken down", code="taken-down"))
+    body = {"outcome": "aborted", "exit_code": int(ExitCode.ABORTED), "error": error}
+    store.close_run(opened.run, state.last_seq, "aborted", int(ExitCode.ABORTED), body, held.lease)
 
 
 def prune(held: Held) -> int:
@@ -269,20 +297,6 @@ def prune(held: Held) -> int:
         remove_tree(one)
         remove_tree(sealed_marker(one))
     return len(gone)
-
-
-def previous_release(project: Project) -> Release | None:
-    """The release that serves now, from the store; as much as the platform tells of it where the store lost it."""
-    stable = project.observe().stable
-    return release_in(project, stable.release.id, stable.release.name) if stable and stable.release else None
-
-
-def release_in(project: Project, release_id: str, name: str) -> Release:
-    """A release by id; made up from its name and the project's target where the store does not know it."""
-    for one in project.known_releases():
-        if one["release"]["id"] == release_id:
-            return from_json(one["release"], Release)
-    return Release(name, release_id, project.target.service, project.target.environment, Artifact(""), "")
 
 
 def exit_code(state: RunState) -> ExitCode:

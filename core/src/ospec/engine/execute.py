@@ -212,6 +212,20 @@ class Execution:
                 done.set()
 
         threading.Thread(target=contextvars.copy_context().run, args=(work,), name=bound.step.id, daemon=True).start()
+        aborted = self._wait(kind, bound, done, may_abort)
+        if aborted:
+            return None, CancelledError("aborted on request")
+        if "error" in box:
+            return None, box["error"]
+        if "result" in box:
+            return box["result"], None
+        return None, FatalError(
+            f"step {bound.step.id} ({bound.step.title}) took longer than its {bound.step.timeout_seconds:g} s",
+            code="time-limit",
+        )
+
+    def _wait(self, kind: StepKind, bound: BoundStep, done: threading.Event, may_abort: bool) -> bool:
+        """Wait until the step ended, or was stopped and had its time to end; whether it was stopped by an abort."""
         asked: float | None = None
         aborted = False
         while not done.wait(_POLL_SECONDS):
@@ -223,16 +237,7 @@ class Execution:
             elif time.monotonic() - asked > kind.stop_seconds:
                 bound.abandon()
                 break
-        if aborted:
-            return None, CancelledError("aborted on request")
-        if "error" in box:
-            return None, box["error"]
-        if "result" in box:
-            return box["result"], None
-        return None, FatalError(
-            f"step {bound.step.id} ({bound.step.title}) took longer than its {bound.step.timeout_seconds:g} s",
-            code="time-limit",
-        )
+        return aborted
 
     # -- evidence ------------------------------------------------------------------------------------------------
 
@@ -258,4 +263,3 @@ def _until_no_retry(kind: StepKind, bound: BoundStep) -> Mapping[str, Any]:
             if bound.deadline.left <= error.retry_after:
                 raise
             bound.pause(error.retry_after)
-

@@ -69,6 +69,11 @@ class RunState:
     last_seq: int = 0
     last_at: float = 0.0
 
+    @property
+    def run(self) -> str:
+        """The run's id."""
+        return str(self.started["run"])
+
     def done(self, step_id: str) -> bool:
         """Whether a step needs no further try."""
         report = self.steps.get(step_id)

@@ -68,7 +68,7 @@ class World:
         self.units, self.retire_at, self.output = units, retire_at, output
 
     def call(self, hook: str, on_call: Callable[[str], None] = lambda plugin: None, **fields: Any) -> Any:
-        """Call `hook` on all plugins it concerns, each told to `on_call`; (plugin, answer) pairs, the platform's first."""
+        """Call `hook` on all plugins it concerns, each told to `on_call`; (plugin, answer), the platform's first."""
         ctx = _CONTEXTS[hook](**fields)
         platform, *others = self.plugins
         answers = []

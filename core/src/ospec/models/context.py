@@ -17,10 +17,10 @@ from ospec.models.target import Target
 
 
 class SecretResolver(Protocol):
-    """Turns references into values at the moment of use. Values reach a child process or a platform API, nothing else."""
+    """Turns references into values at the moment of use; they reach a child process or a platform API, nothing else."""
 
     def resolve(self, text: str) -> str:
-        """Replace every ``${NAME}`` of a secret in `text` by its value; raise `OspecError` naming one that is missing."""
+        """Replace every ``${NAME}`` of a secret in `text` by its value; raise `OspecError` naming a missing one."""
         ...
 
     def names(self, text: str) -> tuple[str, ...]:
@@ -66,7 +66,8 @@ class HookContext:
 
     target: Target
     home: Path
-    """The state folder (`.ospec/`, or OSPEC_HOME). A platform that keeps state on this machine uses a folder of its own name below."""
+    """The state folder (`.ospec/`, or OSPEC_HOME). A platform with state on this machine keeps it in a folder of its own
+    name below."""
     operation_id: str = ""
     """Stable across resume and retries: the idempotency key of APIs that create."""
     deadline: Deadline = field(factory=lambda: Deadline.after(300.0))
@@ -136,7 +137,7 @@ class HealthContext(ReleaseContext):
 
 @frozen(kw_only=True)
 class SwitchContext(HookContext):
-    """`switch_traffic`: give each slot its share, wait until the data plane acknowledged it, and say what was observed."""
+    """`switch_traffic`: give each slot its share, wait for the data plane's acknowledgement, say what was observed."""
 
     split: TrafficSplit
     slots: tuple[Slot, ...] = ()

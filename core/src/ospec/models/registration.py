@@ -128,8 +128,8 @@ class StepRun(Protocol):
     def call(self, hook: str, **fields: Any) -> list[tuple[str, Any]]:
         """Call an operational hook on every plugin that concerns the target; (plugin, answer), the platform's first.
 
-        `fields` are the hook's own, and `target` where it is another release's; what every hook gets is filled in. Raises what the plugin raised, or `FatalError`
-        where the platform gave no answer.
+        `fields` are the hook's own, and `target` where it is another release's; what every hook gets is filled in.
+        Raises what the plugin raised, or `FatalError` where the platform gave no answer.
         """
         ...
 
@@ -297,11 +297,11 @@ class Store(Protocol):
         ...
 
     def forget_runs(self, before: float, keep: int) -> int:
-        """Forget finished runs that started before a time (Unix seconds), but never the newest `keep`; how many went."""
+        """Forget finished runs that started before a time (Unix seconds), never the newest `keep`; how many went."""
         ...
 
     def put_release(self, release: Mapping[str, Any]) -> None:
-        """Remember a release with its target (JSON with `release` and `target`); the same name with another id is refused."""
+        """Remember a release (JSON with `release` and `target`); the same name with another id is refused."""
         ...
 
     def releases(self, service: str, environment: str) -> list[Mapping[str, Any]]:

@@ -24,7 +24,9 @@ _CAPABILITY_WORDS = {
 }
 
 
-def negotiate(target: Target, platform: Platform, strategy: Strategy, strategies: Iterable[Strategy]) -> tuple[str, ...]:
+def negotiate(
+    target: Target, platform: Platform, strategy: Strategy, strategies: Iterable[Strategy]
+) -> tuple[str, ...]:
     """Check that the platform can do what the strategy needs.
 
     Returns:
@@ -35,9 +37,7 @@ def negotiate(target: Target, platform: Platform, strategy: Strategy, strategies
     """
     lacking = [name for name in strategy.needs if not _can(platform.capabilities, name)]
     if lacking:
-        working = sorted(
-            one.name for one in strategies if all(_can(platform.capabilities, need) for need in one.needs)
-        )
+        working = sorted(one.name for one in strategies if all(_can(platform.capabilities, need) for need in one.needs))
         raise RefusedError(
             f"{platform.name} cannot {_words(lacking)}, which {strategy.name} needs",
             code="not-capable",
@@ -51,7 +51,7 @@ def negotiate(target: Target, platform: Platform, strategy: Strategy, strategies
     ]
     if not platform.capabilities.scripted:
         notes += [
-            f"scripts.{name} is not used: {platform.name} does this itself (stack.deploy = \"script\" would use it)"
+            f'scripts.{name} is not used: {platform.name} does this itself (stack.deploy = "script" would use it)'
             for name in ("deploy", "rollback")
             if name in target.scripts
         ]
@@ -80,7 +80,10 @@ def refuse_unprotected(target: Target, guardrails: Mapping[str, Guardrail], sche
             + ", ".join(one.key for one in open_keys),
             code="not-enforced",
             where=open_keys[0].where,
-            hints=(f"install what enforces it: pip install {' '.join(packages)}", "or remove the key from the document"),
+            hints=(
+                f"install what enforces it: pip install {' '.join(packages)}",
+                "or remove the key from the document",
+            ),
         )
 
 

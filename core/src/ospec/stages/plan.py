@@ -111,9 +111,7 @@ def _contributed(given: PlanInput, anchor: str) -> list[Step]:
 def _complete(given: PlanInput, step: Step, number: str) -> Step:
     """What no plugin may choose: the id, whether the step exposes users, whether it can be undone."""
     kind = _kind(given, step)
-    return evolve(
-        step, id=f"{number}-{step.kind}", exposes_users=_exposes(given, step), reversible=kind.reversible
-    )
+    return evolve(step, id=f"{number}-{step.kind}", exposes_users=_exposes(given, step), reversible=kind.reversible)
 
 
 def _exposes(given: PlanInput, step: Step) -> bool:
@@ -148,7 +146,9 @@ def _failure_path(given: PlanInput) -> list[Step]:
     if given.scripted:
         return _scripted_way_back(given)
     if stable is None or given.previous is None:
-        return [Step("retire", "take the failed first release away", {"slot": "all"}, timeout_seconds=_stop_limit(given))]
+        return [
+            Step("retire", "take the failed first release away", {"slot": "all"}, timeout_seconds=_stop_limit(given))
+        ]
     warm_again = _warm_again(given, stable)
     if given.rollout.in_place:
         return [evolve(step, when="exposed") for step in warm_again] + [_verify_stable(given)]
@@ -192,7 +192,11 @@ def _scripted_way_back(given: PlanInput) -> list[Step]:
         return []
     role = "stable" if given.previous else "candidate"
     names = ["rollback", *(["health_check"] if "health_check" in given.target.scripts and given.previous else [])]
-    return [Step("delegate", "run scripts.rollback", {"slot": role, "scripts": names}, when="exposed", timeout_seconds=900.0)]
+    return [
+        Step(
+            "delegate", "run scripts.rollback", {"slot": role, "scripts": names}, when="exposed", timeout_seconds=900.0
+        )
+    ]
 
 
 def _stop_limit(given: PlanInput) -> float:

@@ -23,7 +23,9 @@ def go_back(target: Target, capabilities: Capabilities, live: LiveState, release
     if capabilities.scripted:
         return Rollout((_scripted_rollback(),), in_place=True)
     if stable is None or not capabilities.slots:
-        raise RefusedError("there is nothing to go back from", code="nothing-to-roll-back", hints=("see: ospec status",))
+        raise RefusedError(
+            "there is nothing to go back from", code="nothing-to-roll-back", hints=("see: ospec status",)
+        )
     warm = next((slot for slot in live.slots if slot.release and slot.release.id == release.id), None)
     candidate = warm.label if warm else _other(live, stable)
     is_warm = warm is not None and warm.ready >= warm.wanted > 0

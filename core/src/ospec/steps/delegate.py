@@ -1,4 +1,4 @@
-"""Step kind `delegate`: a rollout that somebody else drives, here the user's own scripts (`stack.deploy = "script"`)."""
+"""Step kind `delegate`: a rollout that somebody else drives: the user's own scripts (`stack.deploy = "script"`)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ def delegate(run: StepRun) -> Mapping[str, Any]:
     for name in run.step.params["scripts"]:
         if name not in unit.target.scripts:
             raise FatalError(
-                f"the document has no script {name!r}", code="no-script", where="scripts", hints=(f"add scripts.{name}",)
+                f"the document has no script {name!r}",
+                code="no-script",
+                where="scripts",
+                hints=(f"add scripts.{name}",),
             )
         done[name] = run_script(run, unit.target.scripts[name], run.environment(role), unit.files)
     return done

@@ -18,9 +18,9 @@ _WAIT_GROWTH = 1.4
 def wait_until_healthy(run: StepRun) -> Mapping[str, Any]:
     """Ask until all instances are healthy.
 
-    A slot that nothing answers from yet is starting, and has `startup_seconds`. Bad answers in a row are counted against
-    `health_check_retries`; where the document does not set it, a slot that runs may answer badly while it starts, too,
-    and only programs that ended are counted.
+    A slot that nothing answers from yet is starting, and has `startup_seconds`. Bad answers in a row are counted
+    against `health_check_retries`; where the document does not set it, a slot may answer badly while it starts, too, and
+    only programs that ended are counted.
     """
     role = run.step.params.get("slot", "candidate")
     target = run.unit(role).target

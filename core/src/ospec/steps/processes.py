@@ -42,7 +42,11 @@ class Program:
     """A running program. Standard error is joined to standard output; each line goes to `on_line`."""
 
     def __init__(
-        self, command: str | tuple[str, ...], folder: Path, environment: Mapping[str, str], on_line: Callable[[str], None]
+        self,
+        command: str | tuple[str, ...],
+        folder: Path,
+        environment: Mapping[str, str],
+        on_line: Callable[[str], None],
     ) -> None:
         arguments = ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
         self._process = subprocess.Popen(

@@ -100,7 +100,8 @@ def deploy_exposes(step: Step, plan: Plan | None) -> bool:
 def retire(run: StepRun) -> Mapping[str, Any]:
     """Drain and remove a slot; with `params.keep_seconds` it stays warm until the first command after that time.
 
-    The slot ``all`` is everything the platform holds: what is left of a first release that failed. A candidate that does not run this run's release is somebody else's and stays.
+    The slot ``all`` is everything the platform holds: what is left of a first release that failed. A candidate that
+    does not run this run's release is somebody else's and stays.
     """
     role = run.step.params["slot"]
     if role == "all":

@@ -36,7 +36,7 @@ def take_snapshot(run: StepRun) -> Mapping[str, Any]:
         raise _changed()
     if source.untracked:
         shown = ", ".join(source.untracked[:5]) + (", …" if len(source.untracked) > 5 else "")
-        run.log(f"left out {len(source.untracked)} files that git does not track: {shown} (add them, or name them in include)")
+        run.log(f"left out {len(source.untracked)} files that git does not track: {shown} (add them, or use include)")
     return {"files": len(source.paths)}
 
 

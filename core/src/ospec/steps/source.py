@@ -45,7 +45,7 @@ def read_source(root: Path, include: Sequence[str] = (), leave_out: Iterable[Pat
         DocumentError: an `include` entry matches nothing or leaves `root`.
     """
     tracked = _tracked(root)
-    found = set(tracked if tracked else _walk(root))
+    found = set(tracked or _walk(root))
     untracked = tuple(sorted(_git_list(root, "--others", "--exclude-standard"))) if tracked else ()
     for entry in include:
         found.update(_included(root, entry))
@@ -114,7 +114,9 @@ def _walk(root: Path) -> Iterator[str]:
         folders[:] = [
             name
             for name in folders
-            if not name.startswith(".") and name not in _ENVIRONMENT_FOLDERS and not (here / name / "pyvenv.cfg").exists()
+            if not name.startswith(".")
+            and name not in _ENVIRONMENT_FOLDERS
+            and not (here / name / "pyvenv.cfg").exists()
         ]
         for name in files:
             if (here / name).is_file() or (here / name).is_symlink():  # no sockets, no pipes

@@ -142,7 +142,9 @@ class SqliteStore:
             )
 
     def records(self, run: str, after: int = 0) -> list[Record]:
-        rows = self._read("SELECT seq, at, kind, body FROM records WHERE run = ? AND seq > ? ORDER BY seq", (run, after))
+        rows = self._read(
+            "SELECT seq, at, kind, body FROM records WHERE run = ? AND seq > ? ORDER BY seq", (run, after)
+        )
         return [Record(seq, at, kind, _body(text)) for seq, at, kind, text in rows]
 
     def header(self, run: str) -> RunHeader:
@@ -246,7 +248,8 @@ class SqliteStore:
         with self._transaction() as connection:
             if at is None:
                 connection.execute(
-                    "DELETE FROM timers WHERE service = ? AND environment = ? AND slot = ?", (service, environment, slot)
+                    "DELETE FROM timers WHERE service = ? AND environment = ? AND slot = ?",
+                    (service, environment, slot),
                 )
             else:
                 connection.execute(

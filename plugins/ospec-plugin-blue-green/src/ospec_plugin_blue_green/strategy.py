@@ -1,4 +1,4 @@
-"""Blue-green: the new release comes up beside the old one, is checked there, takes all traffic at once, and is watched."""
+"""Blue-green: the new release comes up beside the old one, is checked, takes all traffic at once, and is watched."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def plan_blue_green(given: StrategyInput) -> Rollout:
         candidate=label,
         extra_instances=_instances(target, label),
         longest_exposure=((100.0, window + _SWITCH_SECONDS),),
-        notes=() if window > 0 else ("no guard window: rollback_threshold_seconds is 0, nothing watches after the switch",),
+        notes=()
+        if window > 0
+        else ("no guard window: rollback_threshold_seconds is 0, nothing watches after the switch",),
     )
 
 
@@ -68,7 +70,9 @@ def _validation_seconds(target: Target) -> float:
 
 def _retire(target: Target, stable: Slot) -> Step:
     keep = target.deployment.keep_seconds
-    title = f"keep slot {stable.label} warm for {keep:g} s, then take it away" if keep else f"take slot {stable.label} away"
+    title = (
+        f"keep slot {stable.label} warm for {keep:g} s, then take it away" if keep else f"take slot {stable.label} away"
+    )
     return Step(
         "retire",
         title,

@@ -1,0 +1,48 @@
+"""The end of every command that runs something: follow it, report it, answer its exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from ospec.cli.output import print_json, show_failure, show_summary
+from ospec.cli.progress import watcher
+
+if TYPE_CHECKING:
+    from ospec.engine.journal import RunState
+    from ospec.runs import Watcher
+
+
+def execute(as_json: bool, run: Callable[[Watcher], RunState | None], nothing: str = "there is no open run") -> int:
+    """Run something that is watched, print its report, and give its exit code.
+
+    Args:
+        nothing: what to say where `run` gives None: there was nothing to do.
+    """
+    from ospec.engine.report import report
+    from ospec.runs import exit_code
+
+    follower = watcher()
+    try:
+        state = run(follower)
+    finally:
+        follower.close()
+    if state is None:
+        if as_json:
+            print_json({"schema": "ospec.run/1", "run": None, "outcome": None, "exit_code": 0, "note": nothing})
+        else:
+            click.echo(nothing)
+        return 0
+    made = report(state)
+    if as_json:
+        print_json(made)
+    else:
+        show_summary(made)
+    if made["error"]:
+        show_failure(made["error"])
+    code = int(exit_code(state))
+    if code == 3:
+        click.echo("it was NOT restored: look at ospec status and ospec logs, then ospec run rollback", err=True)
+    return code

@@ -1,0 +1,45 @@
+"""`ospec logs`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ospec.cli.options import choice, opened, project_options
+
+
+@click.command("logs")
+@project_options
+@click.option("-s", "--slot", help="Only this slot.")
+@click.option("-i", "--instance", help="Only this instance, as ospec status names it.")
+@click.option("-n", "--lines", type=click.IntRange(0), default=100, show_default=True, help="The last lines of each.")
+@click.option("-F", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
+def command(
+    file: Path | None,
+    environment: str | None,
+    variables: tuple[str, ...],
+    slot: str | None,
+    instance: str | None,
+    lines: int,
+    follow: bool,
+) -> None:
+    """Show what the instances print."""
+    from ospec.models.context import Deadline, LogsContext
+
+    with opened(choice(file, environment, variables)) as project:
+        ctx = LogsContext(
+            target=project.target,
+            home=project.home,
+            secrets=project.secrets,
+            deadline=Deadline.after(365 * 86400.0 if follow else 30.0),
+            slot=slot,
+            instance=instance,
+            lines=lines,
+            follow=follow,
+        )
+        try:
+            for _, line in project.host.stream("logs", ctx, project.plugins):
+                click.echo(f"{line.slot} {line.instance} {line.release} | {line.text}")
+        except KeyboardInterrupt:
+            ctx.cancelled.set()

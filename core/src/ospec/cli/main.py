@@ -1,0 +1,67 @@
+"""`ospec`: the commands, each loaded when it is called."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from ospec.cli.lazy import LazyGroup
+from ospec.errors import ExitCode, OspecError
+
+COMMANDS = {
+    "init": "Write a document that works.",
+    "validate": "Check a document; all faults at once.",
+    "plan": "Show what a deploy would do, and touch nothing.",
+    "render": "Write or compare the files that plugins render.",
+    "run": "Deploy, roll back, check health, or run one of the document's scripts.",
+    "status": "Show slots, releases, weights, health, processes and ports.",
+    "logs": "Show what the instances print.",
+    "history": "List the runs.",
+    "show": "Show one run: its steps, evidence and trace.",
+    "resume": "Go on with an interrupted run.",
+    "abort": "End the open run and return to the previous release.",
+    "up": "Bring back what served, after a reboot or a crash.",
+    "down": "Take the service away: processes, sockets and ports.",
+    "prune": "Retire slots kept warm and forget old runs and releases.",
+    "plugins": "List the installed plugins.",
+    "doctor": "Check this machine, the state folder and what runs.",
+    "schema": "Print the JSON Schema of documents.",
+}
+
+
+@click.group(cls=LazyGroup, package="ospec.cli", commands=COMMANDS, context_settings={"max_content_width": 110})
+@click.version_option(package_name="ospec", message="ospec %(version)s")
+def cli() -> None:
+    """Take one application spec to any platform with any rollout strategy, safely.
+
+    Start with: ospec init, then ospec run deploy
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The console script: run a command and exit with its code (see docs/reference/exit-codes.md)."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = cli.main(args=given, prog_name="ospec", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped; nothing was touched", err=True)
+        code = ExitCode.ABORTED
+    except OspecError as error:
+        from ospec.cli.output import show_error
+
+        show_error(error, as_json="--json" in given)
+        code = error.exit_code
+    except BrokenPipeError:  # the reader of our output left
+        sys.stderr.close()
+        code = ExitCode.OK
+    sys.exit(int(code or 0))
+
+
+if __name__ == "__main__":
+    main()

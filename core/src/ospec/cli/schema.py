@@ -1,0 +1,15 @@
+"""`ospec schema`."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+
+@click.command("schema")
+def command() -> None:
+    """Print the JSON Schema of documents; a first line `#:schema FILE` makes editors complete by it."""
+    from ospec.stages.schema import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))

@@ -1,0 +1,56 @@
+"""`ospec show`."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import click
+
+from ospec.cli.options import json_option
+from ospec.cli.output import print_json, show_failure, show_summary, styled
+from ospec.cli.runs_by_id import journal
+
+_MARKS = {"ok": "✓", "warned": "!", "skipped": "-", "running": "…", "cancelled": "✗", "failed": "✗"}
+
+
+@click.command("show")
+@click.argument("run", required=False)
+@click.option("-f", "--file", type=click.Path(path_type=Path, dir_okay=False), help="The document.")
+@click.option("--trace", is_flag=True, help="Draw every step and hook call as a waterfall.")
+@click.option("--records", is_flag=True, help="Print the journal as it is, one JSON record a line.")
+@json_option
+def command(run: str | None, file: Path | None, trace: bool, records: bool, as_json: bool) -> None:
+    """Show one run (the newest, or the one whose id begins so): its steps, evidence and trace."""
+    from ospec.engine.journal import fold
+    from ospec.engine.report import report
+    from ospec.errors import RefusedError
+    from ospec.project import Choice
+
+    store = journal(Choice(file=file))
+    try:
+        headers = [store.header(run)] if run else store.runs(limit=1)
+        if not headers:
+            raise RefusedError("there is no run yet", code="no-runs", hints=("deploy: ospec run deploy",))
+        found = store.records(headers[0].run)
+    finally:
+        store.close()
+    if records:
+        for record in found:
+            print_json({"seq": record.seq, "at": record.at, "kind": record.kind, **record.body})
+        return
+    state = fold(found)
+    made = report(state)
+    if as_json:
+        print_json({**made, "spans": state.spans} if trace else made)
+        return
+    for step in made["steps"]:
+        line = f"{_MARKS[step['status']]} {step['id']:14} {step['title']}"
+        click.echo(f"{line}  {styled(f'''{step['seconds']:.2f} s''', dim=True)}")
+    if made["error"]:
+        show_failure(made["error"])
+    show_summary(made)
+    if trace:
+        from ospec.telemetry.waterfall import draw
+
+        click.echo(draw(state.spans, shutil.get_terminal_size((110, 24)).columns))

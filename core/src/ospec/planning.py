@@ -1,0 +1,112 @@
+"""From what is wished and what is there to a plan; nothing is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import evolve, frozen
+
+from ospec.converter import from_json
+from ospec.errors import RefusedError
+from ospec.models.live import LiveState
+from ospec.models.plan import Plan, Rollout
+from ospec.models.registration import StrategyInput
+from ospec.models.release import Release
+from ospec.models.target import Target
+from ospec.project import Project
+from ospec.stages.identify import identify
+from ospec.stages.plan import PlanInput, compose
+from ospec.stages.rollouts import bring_up, go_back
+from ospec.steps.snapshot import sealed_marker
+from ospec.steps.source import read_source
+
+
+@frozen(kw_only=True)
+class Wish:
+    """What a person asks of a run, besides the document."""
+
+    release: str | None = None
+    redeploy: bool = False
+    supersede: bool = False
+    to: str | None = None
+    """The release to go back to; None: the one that served before."""
+    probe_rate: float = 50.0
+    rerun: bool = False
+    """Run a cut script again although the document says to ask first."""
+    agree: Callable[[Plan], None] = lambda plan: None
+    """Asked before anything is touched; raises to say no."""
+    stale: Callable[[Plan], None] = lambda plan: None
+    """Raises where the plan is not the one that was agreed on earlier (`--plan FILE`)."""
+
+
+def plan_deploy(project: Project, wish: Wish) -> Plan:
+    """The plan of a deploy: nothing is touched. A release that serves already gives a repair, or no steps."""
+    live = project.observe()
+    source = read_source(project.root, project.target.include, leave_out=[project.home])
+    release = identify(
+        project.target,
+        source.digest,
+        name=wish.release,
+        suggested_name=source.suggested_name,
+        known=project.known_releases(),
+        secret_versions=project.secret_versions,
+        redeploy=wish.redeploy,
+    )
+    if live.stable and live.stable.release and live.stable.release.id == release.id:
+        whole = live.stable.ready >= live.stable.wanted and not live.problems
+        again = Rollout((), candidate=live.stable.label) if whole else bring_up(project.target, live, release)
+        same = evolve(release, name=live.stable.release.name)
+        return _composed(project, live, same, again, action="deploy" if whole else "up", prepared=True)
+    rollout = project.strategy.plan(StrategyInput(project.target, project.platform.capabilities, live))
+    return _composed(project, live, release, rollout, prepared=sealed_marker(project.files(release.id)).exists())
+
+
+def plan_rollback(project: Project, wish: Wish) -> Plan:
+    """The plan of a return to an earlier release."""
+    live = project.observe()
+    now = live.stable.release.id if live.stable and live.stable.release else ""
+    past = [one for one in project.known_releases() if one["release"]["id"] != now]
+    found = [one for one in past if wish.to in (None, one["release"]["name"])]
+    if not found:
+        names = ", ".join(one["release"]["name"] for one in past) or "none"
+        raise RefusedError(
+            f"there is no earlier release {wish.to or ''}".rstrip() + f" to go back to; kept: {names}",
+            code="nothing-to-roll-back",
+            hints=("see what was deployed: ospec history",),
+        )
+    release, target = from_json(found[0]["release"], Release), from_json(found[0]["target"], Target)
+    rollout = go_back(target, project.platform.capabilities, live, release)
+    return _composed(project, live, release, rollout, action="rollback", target=target, prepared=True)
+
+
+def plan_up(project: Project) -> Plan:
+    """The plan that brings back what served."""
+    live = project.observe()
+    ref = live.stable.release if live.stable else None
+    if ref is None:
+        raise RefusedError("nothing served before", code="nothing-to-bring-up", hints=("deploy: ospec run deploy",))
+    release = project.release(ref.id, ref.name)
+    return _composed(project, live, release, bring_up(project.target, live, release), action="up", prepared=True)
+
+
+def _composed(
+    project: Project, live: LiveState, release: Release, rollout: Rollout, *, prepared: bool, **more: Any
+) -> Plan:
+    serving = live.stable.release if live.stable else None
+    contributions = project.registry.contributions
+    return compose(
+        PlanInput(
+            **{"action": "deploy", "target": project.target, **more},
+            release=release,
+            previous=project.release(serving.id, serving.name) if serving else None,
+            live=live,
+            rollout=rollout,
+            kinds=project.registry.step_kinds,
+            contributions=[(project.registry.source("contribution", name), one) for name, one in contributions.items()],
+            renders=any("render" in project.host.loaded.hooks[plugin] for plugin in project.plugins),
+            prepared=prepared,
+            scripted=project.platform.capabilities.scripted,
+            notes=project.notes,
+        )
+    )
