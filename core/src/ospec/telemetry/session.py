@@ -143,12 +143,11 @@ def start(
     if environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return Telemetry(None, metrics, warnings)
     endpoint = _endpoint(environ, warnings)
-    exporter = _exporter(warnings) if endpoint else None
-    if exporter is None and not keep_spans:
+    if not endpoint and not keep_spans:
         return Telemetry(None, metrics, warnings)
     from ospec.telemetry.spans import Tracing
 
-    return Telemetry(Tracing(keep_spans, exporter, endpoint), metrics, warnings)
+    return Telemetry(Tracing(keep_spans, endpoint, warnings), metrics, warnings)
 
 
 def _endpoint(environ: Mapping[str, str], warnings: list[str]) -> str:
@@ -165,17 +164,10 @@ def _endpoint(environ: Mapping[str, str], warnings: list[str]) -> str:
     if endpoint and protocol != "http/protobuf":
         warnings.append(f"OTLP protocol {protocol} is not supported: set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf")
         return ""
+    if endpoint and not endpoint.startswith(("http://", "https://")):
+        warnings.append("spans are not exported: OTEL_EXPORTER_OTLP_ENDPOINT is no http or https URL")
+        return ""
     return endpoint
-
-
-def _exporter(warnings: list[str]) -> Any:
-    """The OTLP exporter, or None with a warning where its package is not installed."""
-    try:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-    except ImportError:
-        warnings.append("spans are not exported: OTLP needs its exporter; pip install 'ospec[otlp]'")
-        return None
-    return OTLPSpanExporter()
 
 
 def _outcome(error: BaseException | None) -> str:

@@ -21,6 +21,7 @@ from ospec.telemetry import names
 
 KEEP_AT_MOST = 5000
 """Spans kept for the journal between two `take`s; about 1 KB each."""
+_GRACE_SECONDS = 0.5
 
 
 class _OneTrace(RandomIdGenerator):
@@ -71,15 +72,26 @@ class _Watched(SpanExporter):
         self._exporter.shutdown()
 
 
-class _StatusListener(logging.Handler):
-    """Hears the exporter's log instead of stderr. Keeps only the HTTP status: its text may hold a URL with a token."""
+class _Listener(logging.Handler):
+    """Hears the SDK's log instead of stderr. Takes from it what holds no value: a header or a URL may be a secret."""
 
-    status = ""
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.status = ""
+        """The HTTP status that the collector last refused with."""
+        self.faults: list[str] = []
+        """Messages before their values are filled in."""
+        logging.getLogger("opentelemetry").addHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
         found = re.search(r"code: (\d{3})", record.getMessage())
         if found:
             self.status = found[1]
+        self.faults.append(re.sub(r"%\S*?[a-z]", "…", str(record.msg)))
+
+    def close(self) -> None:
+        logging.getLogger("opentelemetry").removeHandler(self)
+        super().close()
 
 
 class Tracing:
@@ -87,25 +99,38 @@ class Tracing:
 
     Args:
         keep: keep ended spans for `take`.
-        exporter: where to export to, or None.
-        endpoint: the collector's URL, for warnings.
+        endpoint: the collector's URL, or nothing. The exporter itself reads the OTEL_* variables.
+        warnings: gets what keeps spans from being exported.
     """
 
-    def __init__(self, keep: bool, exporter: SpanExporter | None, endpoint: str = "") -> None:
+    def __init__(self, keep: bool, endpoint: str, warnings: list[str]) -> None:
+        self._log = _Listener()
         resource = Resource({"service.name": "ospec"}).merge(OTELResourceDetector().detect())
         ids = _OneTrace()
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False, id_generator=ids)
         self._keeper = _Keeper() if keep else None
-        self._watched = _Watched(exporter) if exporter is not None else None
-        self._host = urlsplit(endpoint).hostname or "localhost"
-        self._log = _StatusListener()
+        self._watched = self._export(warnings) if endpoint else None
+        self._host = urlsplit(endpoint).hostname
         if self._keeper is not None:
             self._provider.add_span_processor(self._keeper)
-        if self._watched is not None:
-            logging.getLogger("opentelemetry").addHandler(self._log)
-            self._provider.add_span_processor(BatchSpanProcessor(self._watched))
+        warnings += [f"OpenTelemetry: {fault}" for fault in self._log.faults]
         self._tracer = self._provider.get_tracer("ospec")
         self.trace_id = f"{ids.trace_id:032x}"
+
+    def _export(self, warnings: list[str]) -> _Watched | None:
+        """Export to the collector; None with a warning where the exporter is not installed or cannot be made."""
+        try:
+            from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+            watched = _Watched(OTLPSpanExporter())
+            self._provider.add_span_processor(BatchSpanProcessor(watched))
+        except ImportError:
+            warnings.append("spans are not exported: OTLP needs its exporter; pip install 'ospec[otlp]'")
+            return None
+        except (ValueError, OSError) as error:
+            warnings.append(f"spans are not exported: an OTEL_* variable is wrong ({type(error).__name__})")
+            return None
+        return watched
 
     def start(self, name: str, attributes: Mapping[str, str], current: bool) -> tuple[Any, Any]:
         """Start a span below the current one; what `end` is given. With `current` it becomes the parent of others."""
@@ -138,16 +163,18 @@ class Tracing:
             warnings.append(f"{self._keeper.dropped} spans were not kept: at most {KEEP_AT_MOST} are")
         if self._watched is None:
             self._provider.shutdown()
+            self._log.close()
             return warnings
         flushing = threading.Thread(target=self._provider.shutdown, name="ospec-otlp-flush", daemon=True)
         flushing.start()
         flushing.join(seconds)
         late = flushing.is_alive()
         if late:
-            self._watched.shutdown()  # ends its retries; the thread ends with them, or with the process
-        logging.getLogger("opentelemetry").removeHandler(self._log)
+            self._watched.shutdown()  # ends its retries, and with them the thread
+            flushing.join(_GRACE_SECONDS)
+        self._log.close()
         if late or self._watched.lost:
-            reason = f"it answered {self._log.status}" if self._log.status else "it did not answer in time"
+            reason = f"it answered {self._log.status}" if self._log.status else "it did not take them in time"
             warnings.append(f"spans were not exported to the OTLP collector on {self._host}: {reason}")
         return warnings
 

@@ -1,0 +1,91 @@
+"""Draws the spans of a run as a waterfall for a terminal; plain text without colours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ospec.telemetry import names
+
+_NAME_SHARE = 0.4
+"""The part of the width that names may take."""
+_LEAST_BAR = 10
+_TIME_WIDTH = 9
+Span = Mapping[str, Any]
+
+
+def draw(spans: Sequence[Span], width: int) -> str:
+    """One line a span: name, bar on the time axis, duration; children below their parent, by start.
+
+    Args:
+        spans: as `Telemetry.take_spans` gives them. One whose parent is not among them (cut by a crash, say) stands at
+            the margin; each trace (a resumed run has several) has an axis of its own.
+        width: columns of the terminal.
+    """
+    traces: dict[str, list[Span]] = {}
+    for span in sorted(spans, key=lambda span: (span["start"], -span["seconds"])):
+        traces.setdefault(span["trace_id"], []).append(span)
+    return "\n\n".join("\n".join(_draw_trace(trace, own, width)) for trace, own in traces.items())
+
+
+def duration(seconds: float) -> str:
+    """Three digits or so, with the unit that suits: ``812 µs``, ``12.3 ms``, ``4.56 s``, ``3 m 05 s``."""
+    if seconds < 0.001:
+        return f"{seconds * 1e6:.0f} µs"
+    if seconds < 1:
+        return f"{seconds * 1e3:.3g} ms"
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} m {rest:02} s"
+
+
+def _draw_trace(trace: str, spans: Sequence[Span], width: int) -> Iterator[str]:
+    rows = list(_rows(spans))
+    labels = [" " * (2 * depth) + _label(span) for depth, span in rows]
+    name_width = min(max(map(len, labels)), max(int(width * _NAME_SHARE), 12))
+    bar_width = max(width - name_width - _TIME_WIDTH - 2, _LEAST_BAR)
+    begin = min(span["start"] for span in spans)
+    total = max(span["start"] + span["seconds"] for span in spans) - begin
+    yield f"trace {trace}, {duration(total)}"
+    for label, (_, span) in zip(labels, rows, strict=True):
+        shown = label if len(label) <= name_width else label[: name_width - 1] + "…"
+        bar = _bar(span["start"] - begin, span["seconds"], total, bar_width)
+        yield f"{shown:<{name_width}} {bar} {duration(span['seconds']):>{_TIME_WIDTH}}{_fault(span)}"
+
+
+def _rows(spans: Sequence[Span]) -> Iterator[tuple[int, Span]]:
+    """(depth, span) in drawing order. Every span comes once, even where the parents of damaged data form a ring."""
+    ids = {span["span_id"] for span in spans}
+    children: dict[str | None, list[Span]] = {}
+    for span in spans:
+        children.setdefault(span["parent_id"] if span["parent_id"] in ids else None, []).append(span)
+    waiting = [(0, span) for span in reversed(children.pop(None, []))]
+    while waiting or children:
+        if not waiting:
+            waiting = [(0, children.pop(next(iter(children)))[0])]
+        depth, span = waiting.pop()
+        yield depth, span
+        waiting += [(depth + 1, child) for child in reversed(children.pop(span["span_id"], []))]
+
+
+def _label(span: Span) -> str:
+    name = span["name"].removeprefix(names.HOOK_SPAN).removeprefix(names.STEP_SPAN)
+    plugin = span["attributes"].get(names.PLUGIN)
+    text = f"{name} ({plugin})" if plugin else name
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def _bar(offset: float, seconds: float, total: float, width: int) -> str:
+    scale = width / total if total > 0 else 0.0
+    first = min(int(offset * scale), width - 1)
+    count = min(max(round(seconds * scale), 1), width - first)
+    full = "█" * count if seconds * scale >= 0.5 else "▏"
+    return (" " * first + full).ljust(width)
+
+
+def _fault(span: Span) -> str:
+    if span["status"] == "ok":
+        return ""
+    code = span["attributes"].get(names.ERROR_CODE) or span["attributes"].get(names.ERROR_TYPE, "")
+    return f"  {'✗' if span['status'] == 'error' else '■'} {code or span['status']}"
