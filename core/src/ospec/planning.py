@@ -80,7 +80,7 @@ def plan_rollback(project: Project, wish: Wish) -> Plan:
     return _composed(project, live, release, rollout, action="rollback", target=target, prepared=True)
 
 
-def plan_up(project: Project) -> Plan:
+def plan_up(project: Project, wish: Wish) -> Plan:
     """The plan that brings back what served."""
     live = project.observe()
     ref = live.stable.release if live.stable else None

@@ -213,7 +213,16 @@ def _teller(project: Project, state: RunState, watcher: Watcher, run: str) -> Ca
         state.take(record)
         watcher.record(record)
         target = project.target
-        project.host.tell(Event(run, target.service, target.environment, record.kind, record.at, record.body))
+        project.host.tell(
+            Event(
+                run=run,
+                service=target.service,
+                environment=target.environment,
+                kind=record.kind,
+                at=record.at,
+                body=record.body,
+            )
+        )
 
     return tell
 

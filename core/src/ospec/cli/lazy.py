@@ -45,10 +45,10 @@ class LazyGroup(click.Group):
         """As click does, with "did you mean" for a misspelt command."""
         try:
             return super().resolve_command(ctx, args)
-        except click.UsageError as error:
+        except click.UsageError:
             import difflib
 
             close = difflib.get_close_matches(args[0], list(self._lines), n=1)
-            if close:
-                error.message += f" Did you mean {close[0]!r}?"
-            raise
+            if not close:
+                raise
+        raise click.UsageError(f"No such command {args[0]!r}. Did you mean {close[0]!r}?", ctx)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from ospec.cli.options import json_option
@@ -21,7 +23,7 @@ def list_command(as_json: bool) -> None:
     from ospec.host.discover import installed, load_plugins
     from ospec.host.registry import collect
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, points in installed().items():
         distribution = points[0].dist
         row = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -34,7 +35,7 @@ def command(files: tuple[Path, ...], file: Path | None, as_json: bool) -> int:
     return 0 if all(one["valid"] for one in reports) else 2
 
 
-def _check(file: Path) -> dict[str, object]:
+def _check(file: Path) -> dict[str, Any]:
     from ospec.stages.load import DocumentFaults, load
 
     name = os.path.relpath(file)
@@ -52,7 +53,7 @@ def _check(file: Path) -> dict[str, object]:
     return {"file": name, "valid": True, "warnings": list(loaded.warnings), "faults": []}
 
 
-def _fault(one: object) -> dict[str, object]:
+def _fault(one: Any) -> dict[str, Any]:
     import attrs
 
-    return {**attrs.asdict(one), "text": str(one)}  # type: ignore[call-overload]  # an attrs class, told by duck typing
+    return {**attrs.asdict(one), "text": str(one)}

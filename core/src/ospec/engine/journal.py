@@ -31,10 +31,10 @@ class Journal:
         tell(record)
         return cls(store, lease, header.run, record.seq, tell)
 
-    def append(self, kind: str, **body: Any) -> None:
+    def append(self, record_kind: str, **body: Any) -> None:
         """Append one record; it is durable when this returns."""
         with self._lock:
-            record = self._store.append(self.run, self._seq, kind, body, self._lease)
+            record = self._store.append(self.run, self._seq, record_kind, body, self._lease)
             self._seq = record.seq
         self._tell(record)
 

@@ -1,0 +1,108 @@
+"""`ospec init`."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+from ospec.cli.output import styled
+from ospec.errors import OspecError
+
+_DOCUMENT = """\
+ospec_version = "1.0"
+id = {service}
+name = {name}
+
+[stack]
+deploy = "local"          # real processes on this machine behind a real proxy
+
+[scripts]
+start = {start}           # long-running; gets its port as PORT
+{test}
+[deployment]
+strategy = "blue_green"
+keep_seconds = 3600       # how long the release before stays warm
+
+[deployment.environments]
+blue.instances = {instances}
+green.instances = {instances}
+
+[deployment.traffic_switching]
+validation_checks = ["health_check"]
+rollback_threshold_seconds = 10   # watched so long after the switch, and sent back if it breaks
+
+[monitoring]
+health_checks = [{{ endpoint = {endpoint}, interval_seconds = 1, timeout_seconds = 2 }}]
+
+[plugins]
+enabled = ["local", "blue-green"]
+
+[plugins.local]
+port = {port}
+"""
+
+
+@click.command("init")
+@click.option("-f", "--file", type=click.Path(path_type=Path, dir_okay=False), default=Path("ospec.toml"))
+@click.option("--start", help="The command that starts the application and goes on running.")
+@click.option("--health", help="A path that answers with 2xx when it is ready to serve, such as /health.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="Where users ask.")
+@click.option("--instances", type=click.IntRange(1, 100), default=2, show_default=True, help="How many run at a time.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask; what was not given is guessed from the folder.")
+def command(file: Path, start: str | None, health: str | None, port: int, instances: int, yes: bool) -> None:
+    """Write a document that works: it asks for the start command and a health path, no more."""
+    from ospec.naming import slug
+
+    if file.exists():
+        raise OspecError(
+            f"{file} exists already",
+            code="document-exists",
+            hints=("check it: ospec validate", f"or write another one: ospec init -f other-{file.name}"),
+        )
+    folder = file.absolute().parent
+    asks = not yes and sys.stdin.isatty()
+    guess, test = _guess(folder)
+    if start is None:
+        start = click.prompt("Start command", default=guess or None) if asks else guess
+    if not start:
+        raise click.UsageError("say how the application starts: --start 'COMMAND'")
+    if health is None:
+        health = click.prompt("Health path", default="/") if asks else "/"
+    service = slug(folder.name).replace(".", "-").replace("_", "-")
+    text = _DOCUMENT.format(
+        service=json.dumps(service),
+        name=json.dumps(folder.name, ensure_ascii=False),
+        start=json.dumps(start, ensure_ascii=False),
+        test=f"test = {json.dumps(test)}\n" if test else "",
+        instances=instances,
+        endpoint=json.dumps(health if health.startswith("/") else f"/{health}"),
+        port=port,
+    )
+    try:
+        with file.open("x", encoding="utf-8") as output:
+            output.write(text)
+    except OSError as error:
+        raise OspecError(f"cannot write {file}: {error.strerror}", code="cannot-write") from error
+    click.echo(f"{styled('wrote', fg='green')} {file}: {shlex.quote(start)} behind http://127.0.0.1:{port}")
+    click.echo("next: ospec plan, then ospec run deploy")
+
+
+def _guess(folder: Path) -> tuple[str, str]:
+    """(start, test) as the files of the folder suggest; empty where they do not."""
+    package = folder / "package.json"
+    if package.is_file():
+        try:
+            scripts = json.loads(package.read_text(encoding="utf-8")).get("scripts", {})
+        except (OSError, ValueError, AttributeError):
+            scripts = {}
+        return ("npm start" if "start" in scripts else ""), ("npm test" if "test" in scripts else "")
+    if (folder / "manage.py").is_file():
+        return 'python3 manage.py runserver --noreload "127.0.0.1:$PORT"', "python3 manage.py test"
+    for name in ("server.py", "app.py", "main.py"):
+        if (folder / name).is_file():
+            return f"python3 {name}", ""
+    return "", ""
