@@ -1,0 +1,129 @@
+"""Every task of a developer: `nox -l` lists them, `nox` runs those that guard a change."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+PLUGINS = sorted(path.name for path in (ROOT / "plugins").iterdir() if (path / "pyproject.toml").is_file())
+CONSTRAINTS = ("-c", str(ROOT / "constraints.txt"))
+CHECKED = ("core/src", *(f"plugins/{name}/src" for name in PLUGINS), "tests", "noxfile.py", "tools", "benchmarks")
+
+nox.needs_version = ">=2025.2"
+nox.options.sessions = ["lint", "types", "layers", "docs", "packages", "tests"]
+nox.options.reuse_venv = "yes"
+nox.options.error_on_missing_interpreters = True
+
+TEST_TOOLS = ("pytest", "pytest-xdist", "hypothesis", "psutil", "websockets", "jsonschema", "markdown-it-py")
+
+
+def install_workspace(session: nox.Session, *more: str) -> None:
+    """Install the core and every plugin from the checkout, editable, with ``more`` packages."""
+    editable = ["./core[otlp,testing]", *(f"./plugins/{name}" for name in PLUGINS)]
+    arguments = [part for path in editable for part in ("-e", path)]
+    session.install("-q", *CONSTRAINTS, *arguments, *more)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Unit, conformance, contract and end-to-end tests. Arguments go to pytest."""
+    install_workspace(session, *TEST_TOOLS)
+    session.run("pytest", *(session.posargs or ("-q", "-n", "2", "--dist", "loadfile")))
+
+
+@nox.session
+def crash(session: nox.Session) -> None:
+    """The whole crash matrix: SIGKILL before and after every journal record."""
+    install_workspace(session, *TEST_TOOLS)
+    session.run("pytest", "-q", "tests/e2e/test_crash_matrix.py", *session.posargs, env={"OSPEC_CRASH_MATRIX": "all"})
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Rules and formatting."""
+    session.install("-q", *CONSTRAINTS, "ruff")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """mypy --strict over the core, the plugins and the tests."""
+    install_workspace(session, *TEST_TOOLS, "mypy", "types-psutil", "types-jsonschema", "nox")
+    session.run("mypy", *(path for path in CHECKED if (ROOT / path).exists()))
+    for name in PLUGINS:  # apart: each plugin's tests have modules of the same names
+        if (ROOT / "plugins" / name / "tests").is_dir():
+            session.run("mypy", f"plugins/{name}/tests")
+
+
+@nox.session
+def layers(session: nox.Session) -> None:
+    """Imports go downward only (contracts in pyproject.toml)."""
+    install_workspace(session, "import-linter")
+    session.run("lint-imports", "--no-cache")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Every name has its heading, every link its target, every block runs; generated pages are current."""
+    install_workspace(session, *TEST_TOOLS)
+    session.run("pytest", "-q", "tests/docs", *session.posargs)
+
+
+@nox.session
+def packages(session: nox.Session) -> None:
+    """Build every wheel; install the core's alone, then each plugin's on top, in fresh environments."""
+    wheels = Path(session.create_tmp()) / "wheels"
+    sources = ["./core", *(f"./plugins/{name}" for name in PLUGINS)]
+    session.run("python", "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(wheels), *sources)
+    session.install("-q", *CONSTRAINTS, str(one(wheels, "ospec-[0-9]*.whl")))
+    core_alone(session)
+    for name in PLUGINS:
+        session.install("-q", *CONSTRAINTS, str(one(wheels, name.replace("-", "_") + "-[0-9]*.whl")))
+        found = json.loads(captured(session, "ospec", "plugins", "list", "--json"))
+        names = {entry["distribution"] for entry in found["plugins"]}
+        if name not in names:
+            session.error(f"{name} is installed and was not discovered; found: {sorted(names)}")
+        session.run("python", "-m", "pip", "uninstall", "-q", "-y", name)
+
+
+def core_alone(session: nox.Session) -> None:
+    """Without plugins, `ospec plan` of a local document says which package to install, and exits with 2."""
+    answer = captured(session, "ospec", "plan", "-f", "examples/hello/ospec.toml", "--json", codes=[2])
+    error = json.loads(answer)["error"]
+    if "ospec-plugin-local" not in " ".join(error["hints"]):
+        session.error(f"the core alone does not say that ospec-plugin-local is missing: {error}")
+
+
+def captured(session: nox.Session, *command: str, codes: list[int] | None = None) -> str:
+    """Run ``command`` and return its stdout; its stderr stays visible."""
+    output = session.run(*command, silent=True, stderr=sys.stderr, success_codes=codes or [0])
+    return str(output)
+
+
+def one(folder: Path, pattern: str) -> Path:
+    """The newest file of ``folder`` that matches: an earlier build may have left others."""
+    return max(folder.glob(pattern), key=os.path.getmtime).resolve()
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Which lines the tests run, subprocesses included."""
+    install_workspace(session, *TEST_TOOLS, "coverage")
+    session.run("coverage", "run", "-m", "pytest", "-q", *session.posargs)
+    session.run("coverage", "combine")
+    session.run("coverage", "report")
+
+
+@nox.session
+def benchmarks(session: nox.Session) -> None:
+    """The figures of benchmarks/README.md; arguments choose files (`nox -s benchmarks -- bench_startup`)."""
+    install_workspace(session, *TEST_TOOLS)
+    names = session.posargs or sorted(path.stem for path in (ROOT / "benchmarks").glob("bench_*.py"))
+    for name in names:
+        session.run("python", f"benchmarks/{name}.py")
