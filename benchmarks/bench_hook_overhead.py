@@ -42,7 +42,7 @@ class Plugin:
 
 
 def caller(telemetry: Telemetry | None) -> Callable[[], float]:
-    """A function that gives the microseconds of one call, averaged over `CALLS`; directly where there is no telemetry."""
+    """A function that gives the microseconds of one call, the mean of `CALLS`; a direct call without telemetry."""
     plugin = Plugin()
     loaded = load_plugins([], None, {"bench": plugin})
     measured = telemetry or session.off()
