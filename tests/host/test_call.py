@@ -230,6 +230,15 @@ def test_a_notice_reaches_every_plugin_whatever_one_of_them_does(error: BaseExce
     assert [plugin for plugin, _ in failures] == ["bad"]
 
 
+def test_a_failed_notice_is_a_warning_once_where_nobody_else_is_told() -> None:
+    telemetry = session.off()
+    host = host_of(telemetry, bad=Listening(KeyError("x")))
+    for one in (host, host.with_attributes(run="r1"), host):
+        one.tell(EVENT)
+    (warning,) = telemetry.close()
+    assert "plugin 'bad' could not be told of an event" in warning
+
+
 def test_every_call_of_every_plugin_has_its_span_and_numbers(tmp_path: Path) -> None:
     file = tmp_path / "ospec.prom"
     telemetry = session.start(keep_spans=True, environ={}, metrics_file=file)

@@ -81,6 +81,11 @@ def test_a_missing_plugin_with_a_near_name_is_suggested(install: Install) -> Non
     assert "did you mean 'kubernetes-classic'?" in refusal(["kubernetes-clasic"]).hints
 
 
+def test_a_package_name_instead_of_a_plugin_name_is_understood(install: Install) -> None:
+    install("heap", OBSERVES)
+    assert refusal(["ospec-plugin-heap"]).hints == ("did you mean 'heap'?", "pip install ospec-plugin-heap")
+
+
 def test_a_missing_plugin_of_the_allow_list_that_nothing_needs_is_a_warning(install: Install) -> None:
     install("heap", OBSERVES)
     loaded = load_plugins(["heap"], ["heap", "bellx"], {})

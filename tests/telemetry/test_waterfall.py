@@ -50,6 +50,24 @@ def test_each_trace_has_an_axis_of_its_own() -> None:
     assert [part.splitlines()[0] for part in drawn.split("\n\n")] == ["trace t1, 1 s", "trace t2, 1 s"]
 
 
+def test_equal_calls_in_a_row_are_one_line_with_their_count() -> None:
+    asked = [span(f"ask-{at}", "run", at, 0.5, name="ospec.hook.health_check") for at in range(5)]
+    spans = [span("run", None, 0, 10), *asked, span("again", "run", 8, 1)]
+    lines = draw(spans, 60).splitlines()
+    assert len(lines) == 4
+    assert lines[2].startswith("  health_check ×5 ")
+    assert "░" in lines[2]
+    assert lines[2].endswith(" 4.5 s")
+    assert lines[3].startswith("  again   ")
+
+
+def test_calls_that_differ_or_have_children_or_are_few_are_not_folded() -> None:
+    few = [span(f"ask-{at}", "run", at, 0.5, name="few") for at in range(3)]
+    failed = [span(f"fail-{at}", "run", 4 + at, 0.5, name="f", status="error" if at == 2 else "ok") for at in range(4)]
+    spans = [span("run", None, 0, 10), *few, *failed, span("child", "fail-0", 4, 0.1)]
+    assert len(draw(spans, 60).splitlines()) == 1 + len(spans)
+
+
 def test_a_ring_of_parents_ends() -> None:
     drawn = draw([span("one", "two", 0, 1), span("two", "one", 0, 1)], 60)
     assert len(drawn.splitlines()) == 3

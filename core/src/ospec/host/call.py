@@ -15,15 +15,12 @@ from ospec.telemetry import names
 from ospec.telemetry.session import Telemetry
 
 
-def _ignore(plugin: str, error: OspecError) -> None:
-    pass
-
-
 class Host:
     """The plugins of one process, ready to be asked.
 
     Args:
-        on_notice_failure: told once per plugin, with its name and error, when its `on_event` fails.
+        on_notice_failure: told once per plugin, with its name and error, when its `on_event` fails; None makes it a
+            warning of `telemetry`.
     """
 
     def __init__(
@@ -31,12 +28,12 @@ class Host:
         loaded: Loaded,
         registry: Registry,
         telemetry: Telemetry,
-        on_notice_failure: Callable[[str, OspecError], None] = _ignore,
+        on_notice_failure: Callable[[str, OspecError], None] | None = None,
     ) -> None:
         self.loaded = loaded
         self.registry = registry
         self.telemetry = telemetry
-        self._on_notice_failure = on_notice_failure
+        self._on_notice_failure = on_notice_failure or self._warn
         self._attributes: Mapping[str, str] = {}
         self._failed_notices: set[str] = set()
         self._listeners = [hooks["on_event"] for hooks in loaded.hooks.values() if "on_event" in hooks]
@@ -44,6 +41,7 @@ class Host:
     def with_attributes(self, *, run: str = "", service: str = "", environment: str = "") -> Host:
         """The same host, whose calls carry these attributes on their spans; empty ones are left out."""
         other = Host(self.loaded, self.registry, self.telemetry, self._on_notice_failure)
+        other._failed_notices = self._failed_notices
         given = {names.RUN_ID: run, names.SERVICE: service, names.ENVIRONMENT: environment}
         other._attributes = {**self._attributes, **{key: value for key, value in given.items() if value}}
         self.telemetry.describe(service=service, environment=environment)
@@ -105,6 +103,9 @@ class Host:
             if listener.plugin not in self._failed_notices:
                 self._failed_notices.add(listener.plugin)
                 self._on_notice_failure(listener.plugin, error)
+
+    def _warn(self, plugin: str, error: OspecError) -> None:
+        self.telemetry.warnings.append(f"plugin {plugin!r} could not be told of an event: {error.message}")
 
     def _implementation(self, hook: str, plugin: str) -> Implementation | None:
         return self.loaded.hooks[plugin].get(hook)

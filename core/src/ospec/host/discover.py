@@ -14,8 +14,8 @@ from ospec.host.implementations import Implementation, Inspector, unmarked
 
 GROUP = "ospec"
 """The entry-point group that plugins register in."""
-BUILTIN = "ospec"
-"""What is named as the distribution of the core's own plugins."""
+PACKAGE_PREFIX = "ospec-plugin-"
+"""How the distribution of a plugin is called."""
 
 
 @frozen
@@ -143,10 +143,11 @@ def _import_or_warn(name: str, found: Mapping[str, Sequence[EntryPoint]], warnin
 
 
 def _missing(name: str, found: Mapping[str, Sequence[EntryPoint]]) -> RefusedError:
-    near = difflib.get_close_matches(name, found, n=1, cutoff=0.6)
+    short = name.removeprefix(PACKAGE_PREFIX)
+    near = difflib.get_close_matches(short, found, n=1, cutoff=0.6)
     return RefusedError(
         f"plugin {name!r} is not installed",
         code="plugin-missing",
         where=name,
-        hints=[*(f"did you mean {other!r}?" for other in near), f"pip install ospec-plugin-{name}"],
+        hints=[*(f"did you mean {other!r}?" for other in near), f"pip install {PACKAGE_PREFIX}{short}"],
     )

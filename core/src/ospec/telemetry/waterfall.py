@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from ospec.telemetry import names
@@ -11,11 +12,15 @@ _NAME_SHARE = 0.4
 """The part of the width that names may take."""
 _LEAST_BAR = 10
 _TIME_WIDTH = 9
+_FOLD_FROM = 4
+"""So many equal calls in a row (a health check that is asked until it holds) become one line."""
 Span = Mapping[str, Any]
 
 
 def draw(spans: Sequence[Span], width: int) -> str:
     """One line a span: name, bar on the time axis, duration; children below their parent, by start.
+
+    Equal calls in a row are one line with their count, a lighter bar, and the time from the first to the last.
 
     Args:
         spans: as `Telemetry.take_spans` gives them. One whose parent is not among them (cut by a crash, say) stands at
@@ -50,16 +55,18 @@ def _draw_trace(trace: str, spans: Sequence[Span], width: int) -> Iterator[str]:
     yield f"trace {trace}, {duration(total)}"
     for label, (_, span) in zip(labels, rows, strict=True):
         shown = label if len(label) <= name_width else label[: name_width - 1] + "…"
-        bar = _bar(span["start"] - begin, span["seconds"], total, bar_width)
+        bar = _bar(span["start"] - begin, span["seconds"], total, bar_width, "░" if "count" in span else "█")
         yield f"{shown:<{name_width}} {bar} {duration(span['seconds']):>{_TIME_WIDTH}}{_fault(span)}"
 
 
 def _rows(spans: Sequence[Span]) -> Iterator[tuple[int, Span]]:
     """(depth, span) in drawing order. Every span comes once, even where the parents of damaged data form a ring."""
     ids = {span["span_id"] for span in spans}
+    parents = {span["parent_id"] for span in spans}
     children: dict[str | None, list[Span]] = {}
     for span in spans:
         children.setdefault(span["parent_id"] if span["parent_id"] in ids else None, []).append(span)
+    children = {parent: _folded(own, parents) for parent, own in children.items()}
     waiting = [(0, span) for span in reversed(children.pop(None, []))]
     while waiting or children:
         if not waiting:
@@ -69,18 +76,33 @@ def _rows(spans: Sequence[Span]) -> Iterator[tuple[int, Span]]:
         waiting += [(depth + 1, child) for child in reversed(children.pop(span["span_id"], []))]
 
 
+def _folded(siblings: Sequence[Span], parents: Collection[str]) -> list[Span]:
+    """Siblings, with every long row of equal ones without children as one span with a `count`."""
+    found: list[Span] = []
+    for key, group in groupby(siblings, key=lambda span: (_label(span), span["status"], span["span_id"] in parents)):
+        row = list(group)
+        if len(row) < _FOLD_FROM or key[2]:
+            found += row
+            continue
+        start, end = row[0]["start"], max(span["start"] + span["seconds"] for span in row)
+        found.append({**row[0], "seconds": end - start, "count": len(row)})
+    return found
+
+
 def _label(span: Span) -> str:
     name = span["name"].removeprefix(names.HOOK_SPAN).removeprefix(names.STEP_SPAN)
     plugin = span["attributes"].get(names.PLUGIN)
     text = f"{name} ({plugin})" if plugin else name
+    if "count" in span:
+        text += f" ×{span['count']}"
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
-def _bar(offset: float, seconds: float, total: float, width: int) -> str:
+def _bar(offset: float, seconds: float, total: float, width: int, block: str) -> str:
     scale = width / total if total > 0 else 0.0
     first = min(int(offset * scale), width - 1)
     count = min(max(round(seconds * scale), 1), width - first)
-    full = "█" * count if seconds * scale >= 0.5 else "▏"
+    full = block * count if seconds * scale >= 0.5 else "▏"
     return (" " * first + full).ljust(width)
 
 
