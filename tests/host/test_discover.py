@@ -1,16 +1,40 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from ospec.errors import DocumentError, ExitCode, OspecError, RefusedError
 from ospec.hookspecs import hookimpl
 from ospec.host.discover import load_plugins
+from ospec.host.registry import collect
 from ospec.models.live import LiveState
 
 OBSERVES = "@hookimpl\ndef observe(ctx):\n    return None\n"
 Install = Callable[..., None]
+HEADER = "from __future__ import annotations\nfrom ospec.hookspecs import hookimpl\n"
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """`install(name, code)`: make the plugin `name` discoverable, with `code` as its module."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    modules = set(sys.modules)
+
+    def do(name: str, code: str, distribution: str = "", version: str = "1.2") -> None:
+        distribution = distribution or f"acme-{name}"
+        module = distribution.replace("-", "_") + "_hooks"
+        (tmp_path / f"{module}.py").write_text(HEADER + code)
+        metadata = tmp_path / f"{distribution.replace('-', '_')}-{version}.dist-info"
+        metadata.mkdir()
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
+        (metadata / "entry_points.txt").write_text(f"[ospec]\n{name} = {module}\n")
+
+    yield do
+    for name in set(sys.modules) - modules:
+        if name.endswith("_hooks"):
+            del sys.modules[name]
 
 
 class Core:
@@ -158,3 +182,14 @@ def test_a_forgotten_marker_is_a_warning(install: Install) -> None:
 def test_a_helper_imported_under_a_hooks_name_is_none_of_our_business(install: Install) -> None:
     install("heap", OBSERVES + "from shutil import copy as deploy\n")
     assert load_plugins(["heap"], None, {}).warnings == ()
+
+
+def test_a_clash_of_installed_plugins_names_their_distributions(install: Install) -> None:
+    code = (
+        "from ospec.models.registration import Engine\n"
+        "@hookimpl\ndef register_engines():\n    return [Engine('fleet', execute=print)]\n"
+    )
+    install("one", code)
+    install("two", code, version="0.4")
+    with pytest.raises(OspecError, match=r"'one' of acme-one 1\.2 and by 'two' of acme-two 0\.4"):
+        collect(load_plugins(["one", "two"], None, {}))

@@ -100,17 +100,6 @@ def test_a_name_clash_names_both_sources() -> None:
     assert str(error) == "two: strategy 'canary' is provided by 'one' (built in) and by 'two' (built in)"
 
 
-def test_a_clash_of_installed_plugins_names_their_distributions(install: Callable[..., None]) -> None:
-    code = (
-        "from ospec.models.registration import Engine\n"
-        "@hookimpl\ndef register_engines():\n    return [Engine('fleet', execute=print)]\n"
-    )
-    install("one", code)
-    install("two", code, version="0.4")
-    with pytest.raises(OspecError, match=r"'one' of acme-one 1\.2 and by 'two' of acme-two 0\.4"):
-        collect(load_plugins(["one", "two"], None, {}))
-
-
 def test_one_plugin_with_one_name_twice_clashes() -> None:
     clash(one=plugin(register_judges=[Judge("median", nothing), Judge("median", nothing)]))
 
