@@ -74,6 +74,13 @@ class Program:
             except BrokenPipeError:  # it could not even start its shell; `wait` tells how it ended
                 return
 
+    def discard(self) -> None:
+        """Let the program end without having begun."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process.wait()
+        self._reader.join(timeout=_GRACE_SECONDS)
+
     def wait(self, keep_waiting: Callable[[], None]) -> Ended:
         """Wait for the end; `keep_waiting` is called every 50 ms and may raise to have the whole group ended."""
         try:

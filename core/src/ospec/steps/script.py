@@ -51,7 +51,11 @@ def run_script(run: StepRun, script: Script, environment: Mapping[str, str], fol
             raise FatalError(
                 f"script {script.name!r} cannot start in {folder}: {error.strerror or error}", code="script-not-started"
             ) from error
-        run.note(script=script.name, group=program.identity.group, started=program.identity.started)
+        try:
+            run.note(script=script.name, group=program.identity.group, started=program.identity.started)
+        except BaseException:
+            program.discard()
+            raise
         program.go()
         ended = program.wait(run.check)
     if ended.code == 0:

@@ -1,0 +1,370 @@
+"""Whole runs over the heap platform: deploy, fail, abort, resume, roll back."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from attrs import evolve
+
+from ospec import flow
+from ospec.engine.journal import RunState, fold
+from ospec.engine.report import report
+from ospec.errors import ExitCode, FatalError, OspecError, RefusedError, RetryableError
+from ospec.models.run import RunHeader
+from ospec.models.target import Script, Target
+from ospec.planning import Wish, plan_deploy, plan_rollback, plan_up
+from ospec.project import Project
+from ospec.stores.sqlite import SqliteStore
+
+
+def deploy(project: Project, watcher: Any, name: str, content: str, **wish: Any) -> RunState:
+    (project.root / "app.txt").write_text(content)
+    return flow.run(project, plan_deploy, Wish(release=name, probe_rate=0, **wish), watcher)
+
+
+def serving(heap: Any) -> str:
+    stable = heap.live().stable
+    return stable.release.name if stable and stable.release else ""
+
+
+def ended(state: RunState) -> tuple[str, int]:
+    assert state.finished is not None
+    return state.finished["outcome"], state.finished["exit_code"]
+
+
+def test_a_first_deploy_and_a_second_one(project: Project, heap: Any, quiet: Any) -> None:
+    assert ended(deploy(project, quiet, "v1", "1")) == ("promoted", ExitCode.OK)
+    assert serving(heap) == "v1"
+    state = deploy(project, quiet, "v2", "2")
+    assert ended(state) == ("promoted", ExitCode.OK)
+    assert serving(heap) == "v2"
+    assert list(heap.slots) == ["green"], "keep_seconds is 0: the old slot goes at once"
+    made = report(state)
+    assert (made["release"], made["previous_release"]) == ("v2", "v1")
+    assert [step["kind"] for step in made["steps"]] == [
+        "snapshot", "script", "seal", "deploy", "health", "switch", "verify", "analyze", "retire",
+    ]
+
+
+def test_the_same_release_is_unchanged_and_a_redeploy_is_another(project: Project, heap: Any, quiet: Any) -> None:
+    deploy(project, quiet, "v1", "1")
+    assert ended(deploy(project, quiet, "v1", "1")) == ("unchanged", ExitCode.OK)
+    assert heap.effects.count("deploy v1") == 1
+    state = deploy(project, quiet, "v1", "1", redeploy=True)
+    assert ended(state) == ("promoted", ExitCode.OK)
+    assert serving(heap) == "v1-r2"
+    assert report(deploy(project, quiet, "v1", "1", redeploy=True))["release"] == "v1-r3"
+
+
+def test_a_name_belongs_to_its_content(project: Project, quiet: Any) -> None:
+    deploy(project, quiet, "v1", "1")
+    with pytest.raises(RefusedError) as caught:
+        deploy(project, quiet, "v1", "other")
+    assert caught.value.code == "release-name-taken"
+
+
+@pytest.mark.parametrize("flaw", ["unhealthy", "unhealthy_once_serving"])
+def test_a_bad_release_is_sent_back(project: Project, heap: Any, quiet: Any, flaw: str) -> None:
+    deploy(project, quiet, "v1", "1")
+    getattr(heap, flaw).add("v2")
+    state = deploy(project, quiet, "v2", "2")
+    assert ended(state) == ("restored", ExitCode.FAILED)
+    assert serving(heap) == "v1"
+    assert list(heap.slots) == ["blue"], "the failed candidate is gone"
+    assert state.error is not None
+    assert state.error["code"] == "not-healthy"
+    heap.unhealthy.clear()
+    heap.unhealthy_once_serving.clear()
+    assert ended(deploy(project, quiet, "v2", "3")) == ("promoted", ExitCode.OK), "a failed release keeps no name"
+
+
+def test_a_first_release_that_fails_leaves_nothing(project: Project, heap: Any, quiet: Any) -> None:
+    heap.unhealthy.add("v1")
+    assert ended(deploy(project, quiet, "v1", "1")) == ("failed", ExitCode.FAILED)
+    assert heap.slots == {}
+
+
+def test_a_failing_test_script_touches_nothing(
+    make_project: Callable[[Target], Project], target: Target, heap: Any, quiet: Any
+) -> None:
+    deploy(make_project(target), quiet, "v1", "1")
+    before = list(heap.effects)
+    broken = evolve(target, scripts={**target.scripts, "test": Script("test", "echo why it failed; exit 3")})
+    state = deploy(make_project(broken), quiet, "v2", "2")
+    assert ended(state) == ("failed", ExitCode.FAILED)
+    assert state.error is not None
+    assert "why it failed" in state.error["message"]
+    assert heap.effects == before
+
+
+def test_a_way_back_that_fails_too_needs_a_person(project: Project, heap: Any, quiet: Any) -> None:
+    deploy(project, quiet, "v1", "1")
+    heap.unhealthy_once_serving.add("v2")
+
+    def refuse(ctx: Any) -> None:
+        if ctx.split.weights.get("blue") == 100:
+            raise FatalError("the data plane is gone", code="gone")
+
+    heap.before["switch_traffic"] = refuse
+    assert ended(deploy(project, quiet, "v2", "2")) == ("failed", ExitCode.NOT_RESTORED)
+
+
+def test_a_passing_fault_is_tried_again(project: Project, heap: Any, quiet: Any) -> None:
+    tries = []
+
+    def sometimes(ctx: Any) -> None:
+        tries.append(ctx.operation_id)
+        if len(tries) < 3:
+            raise RetryableError("busy", retry_after=0.01)
+
+    heap.before["deploy"] = sometimes
+    assert ended(deploy(project, quiet, "v1", "1")) == ("promoted", ExitCode.OK)
+    assert len(set(tries)) == 1, "every try has the same idempotency key"
+
+
+def test_a_plugin_that_raises_nonsense_is_named_and_the_release_restored(
+    project: Project, heap: Any, quiet: Any
+) -> None:
+    deploy(project, quiet, "v1", "1")
+
+    def nonsense(ctx: Any) -> None:
+        raise KeyError("oops")
+
+    heap.before["deploy"] = nonsense
+    state = deploy(project, quiet, "v2", "2")
+    assert ended(state) == ("restored", ExitCode.FAILED)
+    assert state.error is not None
+    assert state.error["code"] == "plugin-bug"
+    assert "heap" in state.error["message"]
+
+
+def test_a_step_that_ignores_its_time_limit_is_left_behind(
+    make_project: Callable[[Target], Project], target: Target, heap: Any, quiet: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ospec_plugin_blue_green import strategy
+
+    project = make_project(target)
+    deploy(project, quiet, "v1", "1")
+    monkeypatch.setattr(strategy, "_DEPLOY_SECONDS", 0.2)
+    hold = threading.Event()
+    heap.before["deploy"] = lambda ctx: (hold.wait(30), None)[1]
+    state = deploy(project, quiet, "v2", "2")
+    hold.set()
+    assert ended(state) == ("restored", ExitCode.FAILED)
+    assert state.error is not None
+    assert state.error["code"] == "time-limit"
+
+
+def test_an_abort_from_another_process_restores(project: Project, heap: Any, quiet: Any) -> None:
+    deploy(project, quiet, "v1", "1")
+    store = SqliteStore(project.home)
+
+    def abort_now(ctx: Any) -> None:
+        opened = store.open_header("shop", "default")
+        if opened and ctx.release.name == "v2":
+            store.send(opened.run, "abort", {})
+            ctx.pause(30)
+
+    heap.before["health_check"] = abort_now
+    began = time.monotonic()
+    state = deploy(project, quiet, "v2", "2")
+    store.close()
+    assert ended(state) == ("aborted", ExitCode.ABORTED)
+    assert serving(heap) == "v1"
+    assert time.monotonic() - began < 20, "nobody waited for the hook's 30 seconds"
+
+
+def test_two_runs_at_once_exclude_each_other(project: Project, heap: Any, quiet: Any) -> None:
+    deploy(project, quiet, "v1", "1")
+    refused: list[RefusedError] = []
+
+    def second(ctx: Any) -> None:
+        if refused:
+            return
+        other = SqliteStore(project.home)
+        opened = other.open_header("shop", "default")
+        other.close()
+        assert opened is not None
+        with pytest.raises(RefusedError) as caught, flow.hold(project):
+            pass
+        refused.append(caught.value)
+        assert opened.run in caught.value.message
+
+    heap.before["health_check"] = second
+    assert ended(deploy(project, quiet, "v2", "2")) == ("promoted", ExitCode.OK)
+    assert refused
+    assert refused[0].code == "open-run"
+
+
+def test_rollback_to_a_warm_and_to_a_cold_release(
+    make_project: Callable[[Target], Project], target: Target, heap: Any, quiet: Any
+) -> None:
+    warm = make_project(evolve(target, deployment=evolve(target.deployment, keep_seconds=600.0)))
+    deploy(warm, quiet, "v1", "1")
+    deploy(warm, quiet, "v2", "2")
+    assert set(heap.slots) == {"blue", "green"}
+    heap.effects.clear()
+    state = flow.roll_back(warm, plan_rollback, Wish(probe_rate=0), quiet)
+    assert ended(state) == ("promoted", ExitCode.OK)
+    assert serving(heap) == "v1"
+    assert [effect.split()[0] for effect in heap.effects] == ["switch"], "warm: a switch and nothing else"
+    heap.slots.pop("green")
+    state = flow.roll_back(warm, plan_rollback, Wish(to="v2", probe_rate=0), quiet)
+    assert ended(state) == ("promoted", ExitCode.OK)
+    assert serving(heap) == "v2"
+    with pytest.raises(RefusedError) as caught:
+        flow.roll_back(warm, plan_rollback, Wish(to="v9", probe_rate=0), quiet)
+    assert "v1" in caught.value.message
+
+
+def test_a_warm_slot_is_retired_by_the_first_command_after_its_time(
+    make_project: Callable[[Target], Project], target: Target, heap: Any, quiet: Any
+) -> None:
+    project = make_project(evolve(target, deployment=evolve(target.deployment, keep_seconds=0.01)))
+    deploy(project, quiet, "v1", "1")
+    deploy(project, quiet, "v2", "2")
+    assert "blue" in heap.slots
+    while min(project.store().timers("shop", "default").values()) > time.time():
+        pass
+    flow.tidy(project, everything_warm=False, older_than_days=90)
+    assert "blue" not in heap.slots
+    assert project.store().timers("shop", "default") == {}
+
+
+def test_up_brings_back_a_slot_that_is_not_whole(project: Project, heap: Any, quiet: Any) -> None:
+    deploy(project, quiet, "v1", "1")
+    heap.slots["blue"] = evolve(heap.slots["blue"], ready=0)
+    state = flow.run(project, plan_up, Wish(probe_rate=0), quiet)
+    assert ended(state) == ("promoted", ExitCode.OK)
+    assert heap.slots["blue"].ready == 1
+
+
+def test_old_releases_go_and_their_snapshots_with_them(
+    make_project: Callable[[Target], Project], target: Target, quiet: Any
+) -> None:
+    project = make_project(evolve(target, keep_releases=2))
+    for number in range(1, 5):
+        deploy(project, quiet, f"v{number}", str(number))
+    names = [one["release"]["name"] for one in project.known_releases()]
+    assert names == ["v4", "v3"]
+    kept = sorted(one.name for one in project.files_folder().iterdir() if one.is_dir())
+    assert len(kept) == 2
+
+
+def test_a_rollback_runs_the_old_code(project: Project, heap: Any, quiet: Any) -> None:
+    deploy(project, quiet, "v1", "one")
+    deploy(project, quiet, "v2", "two")
+    seen: list[str] = []
+    heap.before["rollback"] = lambda ctx: seen.append((ctx.files / "app.txt").read_text())
+    flow.roll_back(project, plan_rollback, Wish(probe_rate=0), quiet)
+    assert seen == ["one"]
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing of ours gets to run after it."""
+
+
+@pytest.mark.parametrize("flaw", ["", "unhealthy_once_serving"])
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_killed_around_every_record_then_resumed(
+    project: Project, heap: Any, quiet: Any, moment: str, flaw: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same as the crash matrix of tests/e2e without real processes: every record, before and after its commit."""
+    deploy(project, quiet, "v1", "1")
+    good_end = ("promoted", "v2") if not flaw else ("restored", "v1")
+    at, survived = 0, False
+    while not survived:
+        at += 1
+        getattr(heap, flaw or "unhealthy").clear()
+        if serving(heap) == "v2":
+            deploy(project, quiet, "v1-again", "1")
+        if flaw:
+            getattr(heap, flaw).add("v2")
+        heap.effects.clear()
+        with monkeypatch.context() as patch:
+            _kill_at(patch, at, moment)
+            try:
+                state: RunState | None = deploy(project, quiet, "v2", "2")
+                survived = True
+            except Killed:
+                state = None
+        state = state or flow.resume(project, Wish(probe_rate=0), quiet)
+        if state is None:  # the run had not begun, or had just ended
+            header: RunHeader = project.store().runs(limit=1)[0]
+            state = fold(project.store().records(header.run))
+        if state.finished and report(state)["release"] == "v2":
+            assert (ended(state)[0], serving(heap)) == good_end, f"record {at}"
+        assert [slot.weight_percent for slot in heap.slots.values() if slot.role == "stable"] == [100.0]
+        doubled = [effect for effect in heap.effects if heap.effects.count(effect) > 1]
+        assert not doubled, f"record {at}: done twice: {doubled}"
+        if not survived and serving(heap) == "v2":
+            project.store().drop_release("shop", "default", project.known_releases()[0]["release"]["id"])
+    assert at > 20
+
+
+def _kill_at(patch: pytest.MonkeyPatch, at: int, moment: str) -> None:
+    """From the moment on nothing can be written any more, whichever thread tries."""
+    count, dead = 0, False
+
+    def counted(original: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapper(*arguments: Any, **named: Any) -> Any:
+            nonlocal count, dead
+            count += 1
+            dead = dead or (count == at and moment == "before")
+            if dead:
+                raise Killed
+            result = original(*arguments, **named)
+            dead = count == at
+            if dead:
+                raise Killed
+            return result
+
+        return wrapper
+
+    for name in ("open_run", "append", "close_run"):
+        patch.setattr(SqliteStore, name, counted(getattr(SqliteStore, name)))
+    patch.setattr(threading, "excepthook", lambda arguments: None)  # the step's thread dies of it, too
+
+
+def test_a_full_disk_leaves_the_run_open_and_says_so(
+    project: Project, heap: Any, quiet: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy(project, quiet, "v1", "1")
+
+    def full(ctx: Any) -> None:
+        def fail(*arguments: Any) -> None:
+            raise OspecError("no space left", code="disk-full", hints=("free space",))
+
+        monkeypatch.setattr(SqliteStore, "append", fail)
+
+    heap.before["switch_traffic"] = full
+    with pytest.raises(OspecError) as caught:
+        deploy(project, quiet, "v2", "2")
+    assert caught.value.exit_code == ExitCode.NOT_RESTORED
+    assert any("ospec resume" in hint for hint in caught.value.hints)
+    monkeypatch.undo()
+    heap.before.clear()
+    state = flow.resume(project, Wish(probe_rate=0), quiet)
+    assert state is not None
+    assert ended(state) == ("promoted", ExitCode.OK)
+    assert serving(heap) == "v2"
+
+
+def test_supersede_restores_the_open_run_first(
+    project: Project, heap: Any, quiet: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy(project, quiet, "v1", "1")
+    with monkeypatch.context() as patch:
+        _kill_at(patch, 12, "after")
+        with pytest.raises(Killed):
+            deploy(project, quiet, "v2", "2")
+    with pytest.raises(RefusedError) as caught:
+        deploy(project, quiet, "v3", "3")
+    assert caught.value.code == "open-run"
+    assert ended(deploy(project, quiet, "v3", "3", supersede=True)) == ("promoted", ExitCode.OK)
+    assert serving(heap) == "v3"
+    assert [run.outcome for run in project.store().runs(limit=3)] == ["promoted", "aborted", "promoted"]
