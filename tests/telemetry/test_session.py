@@ -336,6 +336,10 @@ def test_a_collector_that_is_not_there_holds_nobody_up_for_long(monkeypatch: pyt
         with telemetry.span("ospec.run"):
             pass
         (warning,) = telemetry.close()
+        ended = time.monotonic() + 5  # its retries alone would take ten seconds
+        while any(thread.name == "ospec-otlp-flush" for thread in threading.enumerate()):
+            assert time.monotonic() < ended
+            threading.Event().wait(0.01)
     assert warning == "spans were not exported to the OTLP collector on 127.0.0.1: it did not take them in time"
 
 

@@ -45,6 +45,11 @@ def test_spans_without_their_parent_stand_at_the_margin() -> None:
     assert draw([span("deploy", "lost", 0, 1)], 60).splitlines()[1].startswith("deploy ")
 
 
+def test_spans_that_lost_one_parent_stand_in_the_order_of_their_start() -> None:
+    spans = [span("run", None, 5, 1), span("second", "lost", 6, 1), span("first", "lost", 0, 1)]
+    assert [line.split()[0] for line in draw(spans, 60).splitlines()] == ["trace", "first", "run", "second"]
+
+
 def test_each_trace_has_an_axis_of_its_own() -> None:
     drawn = draw([span("one", None, 0, 1), span("two", None, 9000, 1, trace_id="t2")], 60)
     assert [part.splitlines()[0] for part in drawn.split("\n\n")] == ["trace t1, 1 s", "trace t2, 1 s"]
@@ -69,8 +74,8 @@ def test_calls_that_differ_or_have_children_or_are_few_are_not_folded() -> None:
 
 
 def test_a_ring_of_parents_ends() -> None:
-    drawn = draw([span("one", "two", 0, 1), span("two", "one", 0, 1)], 60)
-    assert len(drawn.splitlines()) == 3
+    drawn = draw([span("one", "two", 0, 1), span("two", "one", 0, 1), span("three", "two", 0, 1)], 60)
+    assert len(drawn.splitlines()) == 4
 
 
 @pytest.mark.parametrize("width", [1, 20, 40, 80, 200])

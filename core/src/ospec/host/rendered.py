@@ -77,7 +77,7 @@ def _clash(first: RenderedFile, path: str, plugin: str) -> FatalError:
 
 
 def _key(path: str) -> str:
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
+    return unicodedata.normalize("NFC", path.casefold())
 
 
 def _folders(path: str) -> Iterable[str]:

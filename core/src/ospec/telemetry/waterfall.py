@@ -70,7 +70,7 @@ def _rows(spans: Sequence[Span]) -> Iterator[tuple[int, Span]]:
     waiting = [(0, span) for span in reversed(children.pop(None, []))]
     while waiting or children:
         if not waiting:
-            waiting = [(0, children.pop(next(iter(children)))[0])]
+            waiting = [(0, span) for span in reversed(children.pop(next(iter(children))))]
         depth, span = waiting.pop()
         yield depth, span
         waiting += [(depth + 1, child) for child in reversed(children.pop(span["span_id"], []))]
