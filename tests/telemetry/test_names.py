@@ -15,6 +15,7 @@ def test_names_of_spans_attributes_and_metrics() -> None:
         "SERVICE": "ospec.service",
         "ENVIRONMENT": "ospec.environment",
         "RUN_ID": "ospec.run_id",
+        "STEP_ID": "ospec.step_id",
         "OUTCOME": "ospec.outcome",
         "ERROR_CODE": "ospec.error_code",
         "ERROR_TYPE": "error.type",
