@@ -368,3 +368,22 @@ def test_supersede_restores_the_open_run_first(
     assert ended(deploy(project, quiet, "v3", "3", supersede=True)) == ("promoted", ExitCode.OK)
     assert serving(heap) == "v3"
     assert [run.outcome for run in project.store().runs(limit=3)] == ["promoted", "aborted", "promoted"]
+
+
+def test_a_cut_script_that_asks_is_not_run_again_by_itself(
+    make_project: Callable[[Target], Project], target: Target, heap: Any, quiet: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripts = {**target.scripts, "test": Script("test", "echo ran >> ../../../ran.txt", rerun="ask")}
+    project = make_project(evolve(target, scripts=scripts))
+    with monkeypatch.context() as patch:
+        _kill_at(patch, 6, "before")  # its end is not journaled any more
+        with pytest.raises(Killed):
+            deploy(project, quiet, "v1", "1")
+    with pytest.raises(OspecError) as caught:
+        flow.resume(project, Wish(probe_rate=0), quiet)
+    assert (caught.value.code, caught.value.exit_code) == ("script-was-cut", ExitCode.WAITING)
+    assert (project.home / "ran.txt").read_text() == "ran\n"
+    state = flow.resume(project, Wish(probe_rate=0, rerun=True), quiet)
+    assert state is not None
+    assert ended(state) == ("promoted", ExitCode.OK)
+    assert (project.home / "ran.txt").read_text() == "ran\nran\n"

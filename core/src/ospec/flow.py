@@ -48,7 +48,7 @@ def resume(project: Project, wish: Wish, watcher: Watcher) -> RunState | None:
     """Go on with the open run that nobody executes any more; None where there is none."""
     with hold(project) as held:
         opened = project.store().open_header(*held.key)
-        return take_over(held, opened, watcher, wish.probe_rate, abort=False) if opened else None
+        return take_over(held, opened, watcher, wish.probe_rate, rerun=wish.rerun) if opened else None
 
 
 def abort(project: Project, wish: Wish, watcher: Watcher) -> RunState | None:

@@ -124,12 +124,19 @@ def begin(held: Held, plan: Plan, watcher: Watcher, probe_rate: float) -> RunSta
     return _execute(held, plan, journal, state, watcher, probe_rate)
 
 
-def take_over(held: Held, header: RunHeader, watcher: Watcher, probe_rate: float, *, abort: bool) -> RunState:
-    """Execute an open run that nobody executes any more from where it stands, or with `abort` send it back first."""
+def take_over(
+    held: Held, header: RunHeader, watcher: Watcher, probe_rate: float, *, abort: bool = False, rerun: bool = True
+) -> RunState:
+    """Execute an open run that nobody executes any more from where it stands, or with `abort` send it back first.
+
+    Raises:
+        OspecError: without `rerun`, where a script was cut that the document says to ask about (``script-was-cut``).
+    """
     store = held.project.store()
-    records = store.records(header.run)
-    state = fold(records)
+    state = fold(store.records(header.run))
     plan = from_json(state.started["plan"], Plan)
+    if not (abort or rerun):
+        _refuse_to_rerun(state, plan)
     tell = _teller(held.project, state, watcher, header.run)
     journal = Journal(store, held.lease, header.run, state.last_seq, tell)
     if abort and not state.failing:
@@ -137,6 +144,24 @@ def take_over(held: Held, header: RunHeader, watcher: Watcher, probe_rate: float
             "path-changed", aborted=True, error=error_json(OspecError("aborted on request", code="cancelled"))
         )
     return _execute(held, plan, journal, state, watcher, probe_rate)
+
+
+def _refuse_to_rerun(state: RunState, plan: Plan) -> None:
+    for step_id, report in state.steps.items():
+        for note in state.notes.get(step_id, ()) if report.status == "running" else ():
+            script = plan.target.scripts.get(str(note.get("script")))
+            if script and script.rerun == "ask":
+                error = OspecError(
+                    f"scripts.{script.name} was cut and may have done a part of its work",
+                    code="script-was-cut",
+                    where=f"scripts.{script.name}.rerun",
+                    hints=(
+                        f"look at what it did, then run it again: ospec resume {state.run} --yes",
+                        f"or return to the previous release: ospec abort {state.run}",
+                    ),
+                )
+                error.exit_code = ExitCode.WAITING
+                raise error
 
 
 def _execute(
