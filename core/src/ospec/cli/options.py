@@ -80,13 +80,15 @@ def opened(given: Choice, telemetry: Telemetry | None = None) -> Iterator[Projec
     from ospec.telemetry.session import off
 
     used = telemetry or off()
-    project = open_project(given, used)
-    for warning in project.warnings:
-        click.echo(f"warning: {warning}", err=True)
     try:
-        yield project
+        project = open_project(given, used)
+        for warning in project.warnings:
+            click.echo(f"warning: {warning}", err=True)
+        try:
+            yield project
+        finally:
+            project.close()
     finally:
-        project.close()
         for warning in used.close():
             click.echo(f"warning: {warning}", err=True)
 

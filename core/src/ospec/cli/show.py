@@ -53,4 +53,5 @@ def command(run: str | None, file: Path | None, trace: bool, records: bool, as_j
     if trace:
         from ospec.telemetry.waterfall import draw
 
-        click.echo(draw(state.spans, shutil.get_terminal_size((110, 24)).columns))
+        drawn = draw(state.spans, shutil.get_terminal_size((110, 24)).columns)
+        click.echo(drawn or "this run kept no spans (OTEL_SDK_DISABLED was set)")
