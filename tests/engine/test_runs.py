@@ -46,7 +46,15 @@ def test_a_first_deploy_and_a_second_one(project: Project, heap: Any, quiet: Any
     made = report(state)
     assert (made["release"], made["previous_release"]) == ("v2", "v1")
     assert [step["kind"] for step in made["steps"]] == [
-        "snapshot", "script", "seal", "deploy", "health", "switch", "verify", "analyze", "retire",
+        "snapshot",
+        "script",
+        "seal",
+        "deploy",
+        "health",
+        "switch",
+        "verify",
+        "analyze",
+        "retire",
     ]
 
 

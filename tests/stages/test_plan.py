@@ -131,7 +131,8 @@ def test_no_guard_window_is_said() -> None:
 
 @given(
     slots=st.lists(
-        st.tuples(st.sampled_from(["blue", "green"]), st.integers(0, 5), st.integers(0, 5)), unique_by=lambda one: one[0]
+        st.tuples(st.sampled_from(["blue", "green"]), st.integers(0, 5), st.integers(0, 5)),
+        unique_by=lambda one: one[0],
     )
 )
 def test_the_fingerprint_does_not_follow_health(slots: list[tuple[str, int, int]]) -> None:

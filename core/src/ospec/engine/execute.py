@@ -17,6 +17,7 @@ from ospec.models.plan import Plan, Step
 from ospec.models.registration import StepKind
 from ospec.models.run import Outcome, StepStatus
 from ospec.steps.verify import probe_path
+from ospec.telemetry import names
 from ospec.telemetry.session import Telemetry
 
 _POLL_SECONDS = 0.2
@@ -75,7 +76,7 @@ class Execution:
     def finish(self) -> tuple[Outcome, ExitCode]:
         """Execute what is left of the run and close it."""
         try:
-            with self._telemetry.span("ospec.run", {"ospec.run_id": self._journal.run}):
+            with self._telemetry.span(names.RUN_SPAN, {names.RUN_ID: self._journal.run}):
                 outcome, code = self._execute()
         finally:
             if self._prober:
@@ -202,7 +203,7 @@ class Execution:
 
         def work() -> None:
             try:
-                with self._telemetry.span(f"ospec.step.{kind.name}", {"ospec.step_id": bound.step.id}):
+                with self._telemetry.span(names.step_span(kind.name), {names.STEP_ID: bound.step.id}):
                     box["result"] = _until_no_retry(kind, bound)
             except OspecError as error:
                 box["error"] = error
