@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-
 from ospec.errors import FatalError, RefusedError
 from ospec.models.run import ControlMessage, Record, RunHeader, open_run_refused
 

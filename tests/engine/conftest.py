@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-
 from ospec import builtin
 from ospec.errors import FatalError
+from ospec.hookspecs import hookimpl
 from ospec.host.call import Host
 from ospec.host.discover import load_plugins
 from ospec.host.registry import collect
-from ospec.hookspecs import hookimpl
 from ospec.models.context import NoSecrets
 from ospec.models.document import Deployment, TrafficSwitching
 from ospec.models.live import Deployment as Deployed

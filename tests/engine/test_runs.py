@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-
 from ospec import flow
 from ospec.engine.journal import RunState, fold
 from ospec.engine.report import report

@@ -10,7 +10,6 @@ import pytest
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
-
 from ospec import builtin
 from ospec.converter import from_json, to_json
 from ospec.errors import FatalError

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from ospec.errors import OspecError
 from ospec.models.run import RunHeader
 

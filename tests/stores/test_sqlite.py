@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from ospec.errors import OspecError
 from ospec.models.run import RunHeader
 from ospec.stores.sqlite import open_sqlite
