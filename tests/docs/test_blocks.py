@@ -64,7 +64,7 @@ def test_python_compiles_and_plugins_load(python_block: Any) -> None:
     exec(code, vars(plugin))
     loaded = load_plugins([], [], {"shown": plugin})
     registry = collect(loaded)
-    assert [plugin for _, plugin in registry.sources.items()] or hasattr(plugin, "on_event")
+    assert registry.sources or hasattr(plugin, "on_event")
     release = Release("v1", "0" * 64, "shop", "default", Artifact("1" * 64), "2" * 64)
     target = Target("shop", "Shop", "default", "local", "blue-green")
     for contribution in plugin.register_steps() if hasattr(plugin, "register_steps") else ():
