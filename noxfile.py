@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import nox
@@ -15,7 +16,7 @@ CONSTRAINTS = ("-c", str(ROOT / "constraints.txt"))
 CHECKED = ("core/src", *(f"plugins/{name}/src" for name in PLUGINS), "tests", "noxfile.py", "tools", "benchmarks")
 
 nox.needs_version = ">=2025.2"
-nox.options.sessions = ["lint", "types", "layers", "docs", "packages", "tests"]
+nox.options.sessions = ["lint", "types", "layers", "docs", "packages", "readme", "tests"]
 nox.options.reuse_venv = "yes"
 nox.options.error_on_missing_interpreters = True
 
@@ -109,6 +110,19 @@ def captured(session: nox.Session, *command: str, codes: list[int] | None = None
 def one(folder: Path, pattern: str) -> Path:
     """The newest file of ``folder`` that matches: an earlier build may have left others."""
     return max(folder.glob(pattern), key=os.path.getmtime).resolve()
+
+
+@nox.session(venv_backend="none")
+def readme(session: nox.Session) -> None:
+    """The README's first command, pasted into a fresh clone; what it deployed is taken away again."""
+    line = next(line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("$ "))
+    with tempfile.TemporaryDirectory() as folder:
+        session.run("git", "clone", "-q", str(ROOT), folder, external=True)
+        with session.chdir(folder):
+            try:
+                session.run("sh", "-c", line.removeprefix("$ "), external=True)
+            finally:
+                session.run(".venv/bin/ospec", "down", "-f", "examples/hello/ospec.toml", "--yes", external=True)
 
 
 @nox.session
