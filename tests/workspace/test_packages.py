@@ -71,7 +71,7 @@ def test_pins_name_no_place() -> None:
 
 
 def test_what_ci_runs_is_a_session() -> None:
-    sessions = set(re.findall(r"@nox\.session\ndef (\w+)", (ROOT / "noxfile.py").read_text()))
+    sessions = set(re.findall(r"@nox\.session.*\ndef (\w+)", (ROOT / "noxfile.py").read_text()))
     script = (ROOT / ".ci" / "run").read_text()
     ran = re.search(r"sessions=\(([a-z ]+)\)", script)
     assert ran
