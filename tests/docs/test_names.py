@@ -72,6 +72,9 @@ def test_every_key_of_a_report_is_told() -> None:
     assert told == set(made) | set(made["evidence"])
 
 
-def test_the_command_reference_is_current() -> None:
-    made = runpy.run_path(str(ROOT / "tools" / "command_reference.py"))["reference"]()
-    assert (REFERENCE / "cli.md").read_text(encoding="utf-8") == made, "run python tools/command_reference.py"
+@pytest.mark.parametrize(
+    ("tool", "page"), [("command_reference", "cli.md"), ("document_reference", "document.md")], ids=str
+)
+def test_a_generated_page_is_current(tool: str, page: str) -> None:
+    made = runpy.run_path(str(ROOT / "tools" / f"{tool}.py"))["reference"]()
+    assert (REFERENCE / page).read_text(encoding="utf-8") == made, f"run python tools/{tool}.py"
