@@ -24,6 +24,32 @@ An unknown key inside a section is an error with a suggestion. Text, numbers and
 another. A duration is a number of seconds, or text such as `"30s"`, `"5m"`, `"1h"`. Sections whose behaviour comes
 with a plugin are understood without it; a key that protects and that nothing enforces refuses the run
 ([`not-enforced`](errors.md#not-enforced)).
+
+The same in both languages:
+
+```toml
+[stack]
+deploy = "local"
+
+[scripts]
+start = "python3 server.py"
+
+[deployment]
+strategy = "blue_green"
+environments.green.instances = 2
+```
+
+```yaml
+stack:
+  deploy: local
+scripts:
+  start: python3 server.py
+deployment:
+  strategy: blue_green
+  environments:
+    green:
+      instances: 2
+```
 """
 
 WORDS = {

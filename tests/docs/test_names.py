@@ -73,8 +73,8 @@ def test_every_key_of_a_report_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tool", "page"), [("command_reference", "cli.md"), ("document_reference", "document.md")], ids=str
+    ("tool", "name"), [("command_reference", "cli.md"), ("document_reference", "document.md")], ids=str
 )
-def test_a_generated_page_is_current(tool: str, page: str) -> None:
+def test_a_generated_page_is_current(tool: str, name: str) -> None:
     made = runpy.run_path(str(ROOT / "tools" / f"{tool}.py"))["reference"]()
-    assert (REFERENCE / page).read_text(encoding="utf-8") == made, f"run python tools/{tool}.py"
+    assert (REFERENCE / name).read_text(encoding="utf-8") == made, f"run python tools/{tool}.py"
