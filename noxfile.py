@@ -76,7 +76,7 @@ def docs(session: nox.Session) -> None:
     session.run("pytest", "-q", "tests/docs", *session.posargs)
 
 
-@nox.session
+@nox.session(reuse_venv=False)
 def packages(session: nox.Session) -> None:
     """Build every wheel; install the core's alone, then each plugin's on top, in fresh environments."""
     wheels = Path(session.create_tmp()) / "wheels"
@@ -87,9 +87,9 @@ def packages(session: nox.Session) -> None:
     for name in PLUGINS:
         session.install("-q", *CONSTRAINTS, str(one(wheels, name.replace("-", "_") + "-[0-9]*.whl")))
         found = json.loads(captured(session, "ospec", "plugins", "list", "--json"))
-        names = {entry["distribution"] for entry in found["plugins"]}
-        if name not in names:
-            session.error(f"{name} is installed and was not discovered; found: {sorted(names)}")
+        entry = next((one for one in found["plugins"] if one["distribution"] == name), None)
+        if entry is None or entry["error"] or not entry["brings"]:
+            session.error(f"{name} is installed and was not discovered whole: {found['plugins']}")
         session.run("python", "-m", "pip", "uninstall", "-q", "-y", name)
 
 
