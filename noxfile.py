@@ -13,7 +13,7 @@ import nox
 ROOT = Path(__file__).parent
 PLUGINS = sorted(path.name for path in (ROOT / "plugins").iterdir() if (path / "pyproject.toml").is_file())
 CONSTRAINTS = ("-c", str(ROOT / "constraints.txt"))
-CHECKED = ("core/src", *(f"plugins/{name}/src" for name in PLUGINS), "tests", "noxfile.py", "tools", "benchmarks")
+CODE = ("core/src", *(f"plugins/{name}/src" for name in PLUGINS), "noxfile.py", "tools", "benchmarks", "examples/hello")
 
 nox.needs_version = ">=2025.2"
 nox.options.sessions = ["lint", "types", "layers", "docs", "packages", "readme", "tests"]
@@ -56,8 +56,9 @@ def lint(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """mypy --strict over the core, the plugins and the tests."""
     install_workspace(session, *TEST_TOOLS, "mypy", "types-psutil", "types-jsonschema", "nox")
-    session.run("mypy", *(path for path in CHECKED if (ROOT / path).exists()))
-    for name in PLUGINS:  # apart: each plugin's tests have modules of the same names
+    session.run("mypy", *(path for path in CODE if (ROOT / path).exists()))
+    session.run("mypy", "--explicit-package-bases", "tests")  # its folders have modules of the same names
+    for name in PLUGINS:
         if (ROOT / "plugins" / name / "tests").is_dir():
             session.run("mypy", f"plugins/{name}/tests")
 
