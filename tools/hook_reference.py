@@ -106,7 +106,7 @@ def _default(value: ast.expr) -> str:
         if "default" in given:
             return given["default"]
         text = given.get("factory", text)
-        text = re.sub(r"^lambda: ", "", text)
+        text = re.sub(r"^lambda ?: ", "", text)
         return f"{text}()" if re.fullmatch(r"[\w.]+", text) else text
     return text
 
