@@ -65,8 +65,11 @@ def plan_deploy(project: Project, wish: Wish) -> Plan:
 def plan_rollback(project: Project, wish: Wish) -> Plan:
     """The plan of a return to an earlier release."""
     live = project.observe()
+    known = project.known_releases()
     now = live.stable.release.id if live.stable and live.stable.release else ""
-    past = [one for one in project.known_releases() if one["release"]["id"] != now]
+    if project.platform.capabilities.scripted and known:  # scripts tell nothing: what was deployed last is what serves
+        now = known[0]["release"]["id"]
+    past = [one for one in known if one["release"]["id"] != now]
     found = [one for one in past if wish.to in (None, one["release"]["name"])]
     if not found:
         names = ", ".join(one["release"]["name"] for one in past) or "none"

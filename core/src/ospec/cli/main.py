@@ -60,6 +60,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # the reader of our output left
         sys.stderr.close()
         code = ExitCode.OK
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        click.echo("this is a fault of ospec or of a plugin; see what was done: ospec status, ospec show", err=True)
+        code = ExitCode.NOT_RESTORED
     sys.exit(int(code or 0))
 
 

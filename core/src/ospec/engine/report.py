@@ -106,6 +106,8 @@ def _exposure(state: RunState) -> list[Mapping[str, float]]:
         for step in state.steps.values()
         if step.kind == "switch" and step.status == "ok" and "weights" in step.result
     ]
+    if not levels:
+        return []
     ends = [at for _, at in levels[1:]] + [_judged_at(state)]
     return [
         {"percent": percent, "seconds": round(max(0.0, end - at), 3)}

@@ -1,0 +1,253 @@
+"""The commands over the script platform: what they print, what they exit with, what they say to do next."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import frozen
+
+from ospec.cli.main import COMMANDS, cli, main
+
+DOCUMENT = """\
+id = "scripted"
+[stack]
+deploy = "script"
+[scripts]
+build = "echo built > built.txt"
+test = "test -f built.txt && echo all well"
+deploy = "echo $OSPEC_RELEASE > ../../../current"
+rollback = "echo $OSPEC_RELEASE > ../../../current"
+health_check = "grep -qv bad ../../../current"
+hello = ["echo", "hello $OSPEC_SERVICE"]
+"""
+
+
+@frozen
+class Done:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "ospec.toml").write_text(DOCUMENT)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("OSPEC_HOME", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def ospec(capfd: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    def call(*arguments: str) -> Done:
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        found = capfd.readouterr()
+        return Done(int(ended.value.code or 0), found.out, found.err)
+
+    return call
+
+
+def current(folder: Path) -> str:
+    return (folder / ".ospec" / "current").read_text().strip()
+
+
+def test_a_deploy_with_its_report(folder: Path, ospec: Callable[..., Done]) -> None:
+    done = ospec("run", "deploy", "--release", "v1", "--yes", "--json")
+    assert done.code == 0, done.err
+    report = done.json
+    assert report["schema"] == "ospec.run/1"
+    assert (report["outcome"], report["exit_code"], report["release"]) == ("promoted", 0, "v1")
+    assert (report["service"], report["environment"], report["previous_release"]) == ("scripted", "default", None)
+    assert report["error"] is None
+    assert [step["id"] for step in report["steps"]][:4] == ["01-snapshot", "02-script", "03-script", "04-seal"]
+    assert {"requests", "failed", "p50_ms", "p95_ms", "p99_ms", "by_release"} <= set(report["evidence"])
+    assert "all well" in done.err
+    assert current(folder) == "v1"
+    assert not (folder / "built.txt").exists(), "scripts run in the snapshot"
+
+
+def test_a_failed_deploy_runs_the_rollback_script(folder: Path, ospec: Callable[..., Done]) -> None:
+    ospec("run", "deploy", "--release", "v1", "--yes")
+    (folder / "more").write_text("x")
+    done = ospec("run", "deploy", "--release", "bad", "--yes", "--json")
+    assert done.code == 1
+    assert done.json["outcome"] in ("restored", "failed")
+    assert done.json["error"]["code"] == "script-failed"
+    assert any(step["id"] == "f01-delegate" for step in done.json["steps"])
+
+
+def test_without_yes_nobody_is_guessed_to_agree(folder: Path, ospec: Callable[..., Done]) -> None:
+    done = ospec("run", "deploy", "--release", "v1")
+    assert done.code == 2
+    assert "--yes" in done.err
+    assert ospec("history").out == ""
+
+
+def test_dry_run_and_plan_touch_nothing(folder: Path, ospec: Callable[..., Done]) -> None:
+    for arguments in (("plan",), ("run", "deploy", "--dry-run")):
+        done = ospec(*arguments)
+        assert done.code == 0
+        assert "05-delegate" in done.out
+        assert not (folder / ".ospec").exists()
+
+
+def test_a_plan_file_holds_until_something_changes(folder: Path, ospec: Callable[..., Done]) -> None:
+    assert ospec("plan", "--out", "../plan.json", "--release", "v1").code == 0
+    (folder / "new-file").write_text("x")
+    stale = ospec("run", "deploy", "--plan", "../plan.json", "--yes", "--json")
+    assert (stale.code, stale.json["outcome"], stale.json["error"]["code"]) == (5, "refused", "plan-stale")
+    (folder / "new-file").unlink()
+    assert ospec("run", "deploy", "--plan", "../plan.json", "--yes").code == 0
+    edited = Path("../plan.json")
+    edited.write_text(edited.read_text().replace("v1", "v9"))
+    assert ospec("run", "deploy", "--plan", "../plan.json", "--yes").code == 2
+
+
+def test_history_show_and_trace(folder: Path, ospec: Callable[..., Done]) -> None:
+    assert ospec("history").code == 5
+    run = ospec("run", "deploy", "--release", "v1", "--yes", "--json").json["run"]
+    assert run in ospec("history").out
+    assert ospec("history", "--json").json["runs"][0]["run"] == run
+    assert ospec("show", run[:10], "--json").json["run"] == run
+    shown = ospec("show", "--trace").out
+    assert "run scripts.deploy" in shown
+    assert "█" in shown or "▏" in shown
+    kinds = [json.loads(line)["kind"] for line in ospec("show", "--records").out.splitlines()]
+    assert (kinds[0], kinds[-1]) == ("run-started", "run-finished")
+    missing = ospec("show", "nope")
+    assert (missing.code, "ospec history" in missing.err) == (5, True)
+
+
+def test_metrics_are_written_as_prometheus_text(folder: Path, ospec: Callable[..., Done]) -> None:
+    assert ospec("run", "deploy", "--release", "v1", "--yes", "--metrics-file", "../ospec.prom").code == 0
+    text = Path("../ospec.prom").read_text()
+    assert re.search(r'ospec_hook_calls_total\{hook="observe",outcome="ok",plugin="script"\} [1-9]', text)
+
+
+def test_scripts_by_name(folder: Path, ospec: Callable[..., Done]) -> None:
+    done = ospec("run", "hello")
+    assert (done.code, done.err) == (0, "hello $OSPEC_SERVICE\n"), "a list has no shell"
+    assert ospec("run", "build").code == 0
+    assert (folder / "built.txt").exists(), "by its name a script runs in the document's folder"
+    wrong = ospec("run", "biuld")
+    assert (wrong.code, "'build'" in wrong.err) == (2, True)
+
+
+def test_rollback_and_back_again(folder: Path, ospec: Callable[..., Done]) -> None:
+    ospec("run", "deploy", "--release", "v1", "--yes")
+    none = ospec("run", "rollback", "--yes", "--json")
+    assert (none.code, none.json["error"]["code"]) == (5, "nothing-to-roll-back")
+    (folder / "x").write_text("2")
+    ospec("run", "deploy", "--release", "v2", "--yes")
+    assert ospec("run", "rollback", "--yes").code == 0
+    assert current(folder) == "v1"
+    assert ospec("run", "rollback", "--to", "v2", "--yes").code == 0
+    assert current(folder) == "v2"
+
+
+def test_validate_tells_all_faults_with_places(folder: Path, ospec: Callable[..., Done]) -> None:
+    Path("bad.toml").write_text('[deployment]\nstratgy = "x"\nkeep_seconds = "soon"\n[monitoring]\nhealth_checks = 3\n')
+    done = ospec("validate", "bad.toml")
+    assert done.code == 2
+    places = re.findall(r"bad\.toml:(\d+):(\d+)", done.err)
+    assert [line for line, _ in places] == ["2", "3", "5"]
+    assert "did you mean 'strategy'?" in done.err
+    found = ospec("validate", "bad.toml", "--json").json
+    assert [fault["line"] for fault in found["files"][0]["faults"]] == [2, 3, 5]
+
+
+def test_protection_without_an_enforcer_is_refused(folder: Path, ospec: Callable[..., Done]) -> None:
+    Path("ospec.toml").write_text(DOCUMENT + "[guardrails]\nmin_test_coverage = 0.8\n")
+    done = ospec("run", "deploy", "--yes", "--json")
+    assert (done.code, done.json["outcome"]) == (5, "refused")
+    assert "ospec-plugin-guardrails" in " ".join(done.json["error"]["hints"])
+    assert "ospec.toml:13:1" in done.json["error"]["where"]
+
+
+def test_a_missing_plugin_names_its_package(folder: Path, ospec: Callable[..., Done]) -> None:
+    Path("ospec.toml").write_text('[stack]\ndeploy = "Docker + Kubernetes"\n')
+    done = ospec("plan")
+    assert done.code == 5
+    assert "pip install ospec-plugin-kubernetes" in done.err
+
+
+def test_environments_live_side_by_side(folder: Path, ospec: Callable[..., Done]) -> None:
+    Path("ospec.toml").write_text(DOCUMENT + '[environments.staging.scripts]\nhello = "echo from $OSPEC_ENVIRONMENT"\n')
+    assert ospec("run", "hello", "-e", "staging").err == "from staging\n"
+    wrong = ospec("run", "hello", "-e", "stagign")
+    assert (wrong.code, "staging" in wrong.err) == (2, True)
+
+
+def test_init_writes_a_document_that_validates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ospec: Callable[..., Done]
+) -> None:
+    folder = tmp_path / "My Shop_2"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    (folder / "app.py").touch()
+    done = ospec("init", "--yes", "--health", "healthz", "--port", "9000")
+    assert done.code == 0
+    assert ospec("validate").code == 0
+    text = Path("ospec.toml").read_text()
+    assert 'id = "my-shop-2"' in text
+    assert 'start = "python3 app.py"' in text
+    assert '"/healthz"' in text
+    again = ospec("init", "--yes")
+    assert again.code == 1
+    assert Path("ospec.toml").read_text() == text
+
+
+def test_every_command_has_its_line_and_its_help() -> None:
+    import click
+
+    context = click.Context(cli)
+    for name, line in COMMANDS.items():
+        command = cli.get_command(context, name)
+        assert command is not None
+        assert command.help is not None
+        assert line.rstrip(".").lower()[:12] in command.help.lower() or command.get_short_help_str(120)[:12] == line[:12]
+
+
+def test_a_misspelt_command_is_understood(ospec: Callable[..., Done]) -> None:
+    done = ospec("hsitory")
+    assert (done.code, "'history'" in done.err) == (2, True)
+
+
+def test_help_imports_no_plugin_and_no_sdk() -> None:
+    """What `ospec --help` loads is what its start-up costs."""
+    script = (
+        "import sys\nfrom ospec.cli.main import main\n"
+        "try: main(sys.argv[1:])\nexcept SystemExit: pass\n"
+        "print(sorted(sys.modules), file=sys.stderr)"
+    )
+    heavy = {"opentelemetry", "prometheus_client", "cattrs", "jinja2", "rich", "ruamel", "tomli", "sqlite3", "http.client"}
+    done = subprocess.run([sys.executable, "-c", script, "--help"], capture_output=True, text=True, check=True)
+    loaded = set(re.findall(r"'([\w.]+)'", done.stderr))
+    assert "Commands" in done.stdout
+    assert not {name for name in loaded if name in heavy or name.startswith(("ospec_plugin", "opentelemetry"))}
+
+
+def test_plan_imports_no_sdk(folder: Path) -> None:
+    script = (
+        "import sys\nfrom ospec.cli.main import main\n"
+        "try: main(['plan'])\nexcept SystemExit: pass\n"
+        "print(sorted(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=folder)
+    assert "05-delegate" in done.stdout, done.stderr
+    loaded = set(re.findall(r"'([\w.]+)'", done.stderr))
+    heavy = {"opentelemetry", "prometheus_client", "jinja2", "rich", "ruamel", "http.client", "ospec_plugin_local"}
+    assert not {name for name in loaded if name.split(".")[0] in heavy or name in heavy}
