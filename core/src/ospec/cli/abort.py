@@ -17,9 +17,9 @@ from ospec.cli.runs_by_id import choice_of_run
 def command(
     run: str | None, file: Path | None, environment: str | None, variables: tuple[str, ...], as_json: bool
 ) -> int:
-    """End the open run and return to the previous release; exits with 0 once that is done.
+    """End the open run and return to the previous release.
 
-    The process that executes the run is asked to do it; where it is dead, this one does it in its place.
+    Exits with 0 once that is done. The process that executes the run is asked to do it; where it is dead, this one does it in its place.
     """
     from ospec import flow
     from ospec.cli.finish import execute

@@ -25,7 +25,10 @@ _LEAST_FREE_BYTES = 500 * 1024 * 1024
 @project_options
 @json_option
 def command(file: Path | None, environment: str | None, variables: tuple[str, ...], as_json: bool) -> int:
-    """Check this machine, the document, its plugins, the state folder and what runs; exits with 1 for a finding."""
+    """Check this machine, the state folder and what runs.
+
+    The document and its plugins, too. Exits with 1 for a finding.
+    """
     findings = check(choice(file, environment, variables))
     if as_json:
         print_json({"schema": "ospec.doctor/1", "checks": findings})

@@ -16,7 +16,10 @@ from ospec.cli.output import print_json
 @yes_option
 @json_option
 def command(file: Path | None, environment: str | None, variables: tuple[str, ...], yes: bool, as_json: bool) -> None:
-    """Take the service away: processes, sockets and ports. Releases and journals stay."""
+    """Take the service away: processes, sockets and ports.
+
+    Releases and journals stay.
+    """
     from ospec import flow
 
     with opened(choice(file, environment, variables)) as project:

@@ -20,7 +20,10 @@ from ospec.cli.runs_by_id import journal
 @click.option("-n", "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many.")
 @json_option
 def command(file: Path | None, environment: str | None, limit: int, as_json: bool) -> None:
-    """List the runs, newest first."""
+    """List the runs.
+
+    The newest comes first.
+    """
     from ospec.project import Choice
 
     store = journal(Choice(file=file))

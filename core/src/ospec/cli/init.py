@@ -54,7 +54,10 @@ port = {port}
 @click.option("--instances", type=click.IntRange(1, 100), default=2, show_default=True, help="How many run at a time.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask; what was not given is guessed from the folder.")
 def command(file: Path, start: str | None, health: str | None, port: int, instances: int, yes: bool) -> None:
-    """Write a document that works: it asks for the start command and a health path, no more."""
+    """Write a document that works.
+
+    It asks for the start command and a health path, no more.
+    """
     from ospec.naming import slug
 
     if file.exists():

@@ -26,7 +26,10 @@ from ospec.cli.output import print_json
 def command(
     file: Path | None, environment: str | None, variables: tuple[str, ...], warm: bool, days: float, as_json: bool
 ) -> None:
-    """Retire slots whose warm time is over, and forget old runs and releases."""
+    """Retire slots kept warm and forget old runs and releases.
+
+    A slot is retired once its warm time is over.
+    """
     from ospec import flow
 
     with opened(choice(file, environment, variables)) as project:

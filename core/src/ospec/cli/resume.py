@@ -25,7 +25,11 @@ def command(
     yes: bool,
     as_json: bool,
 ) -> int:
-    """Go on with an interrupted run where it stood; what was done is not done again."""
+    """Go on with an interrupted run.
+
+    It goes on where it stood; what was done is not done again. --yes also runs a cut script again that is to be
+    asked about (rerun = "ask").
+    """
     from ospec import flow
     from ospec.cli.finish import execute
     from ospec.planning import Wish

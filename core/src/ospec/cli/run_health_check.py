@@ -15,7 +15,10 @@ from ospec.errors import FatalError
 @project_options
 @json_option
 def command(file: Path | None, environment: str | None, variables: tuple[str, ...], as_json: bool) -> int:
-    """Ask the release that serves whether it is healthy: every check of every instance, and scripts.health_check."""
+    """Ask the release that serves whether it is healthy.
+
+    Every check of every instance is asked, and scripts.health_check run.
+    """
     from ospec.cli.run_script import run_in_folder
     from ospec.models.context import Deadline, HealthContext
 

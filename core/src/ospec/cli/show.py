@@ -21,7 +21,10 @@ _MARKS = {"ok": "✓", "warned": "!", "skipped": "-", "running": "…", "cancell
 @click.option("--records", is_flag=True, help="Print the journal as it is, one JSON record a line.")
 @json_option
 def command(run: str | None, file: Path | None, trace: bool, records: bool, as_json: bool) -> None:
-    """Show one run (the newest, or the one whose id begins so): its steps, evidence and trace."""
+    """Show one run: its steps, evidence and trace.
+
+    RUN is the beginning of its id; without it the newest is shown.
+    """
     from ospec.engine.journal import fold
     from ospec.engine.report import report
     from ospec.errors import RefusedError

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 @project_options
 @json_option
 def command(file: Path | None, environment: str | None, variables: tuple[str, ...], as_json: bool) -> int:
-    """Show slots, releases, weights, health, processes and ports; exits with 1 where something is wrong."""
+    """Show slots, releases, weights, health, processes and ports.
+
+    Exits with 1 where something is wrong.
+    """
     from ospec.converter import to_json
 
     with opened(choice(file, environment, variables)) as project:

@@ -18,7 +18,10 @@ from ospec.errors import DocumentError
 @click.option("-f", "--file", type=click.Path(path_type=Path), help="The document.")
 @json_option
 def command(files: tuple[Path, ...], file: Path | None, as_json: bool) -> int:
-    """Check documents (or parts of one); all faults at once."""
+    """Check a document; all faults at once.
+
+    Several may be named; each may be a part of a whole one. Exits with 2 for a fault.
+    """
     from ospec.stages.load import find_document
 
     wanted = [*files, *([file] if file else [])] or [find_document(None, Path.cwd())]
