@@ -46,8 +46,11 @@ class MemoryStore:
             if key in self._held:
                 return None
             self._last[key] = next(self._tokens)
-            self._held[key] = MemoryLease(self._last[key], lambda: self._held.pop(key, None) and None)
+            self._held[key] = MemoryLease(self._last[key], lambda: self._let_go(key))
             return self._held[key]
+
+    def _let_go(self, key: tuple[str, str]) -> None:
+        self._held.pop(key, None)
 
     def owner(self, service: str, environment: str) -> Mapping[str, Any] | None:
         return {"pid": 1, "host": "here"} if (service, environment) in self._held else None

@@ -18,7 +18,7 @@ from ospec.host.registry import collect
 from ospec.models.context import NoSecrets
 from ospec.models.document import Deployment, TrafficSwitching
 from ospec.models.live import Deployment as Deployed
-from ospec.models.live import HealthResult, LiveState, Slot, TrafficState
+from ospec.models.live import HealthResult, LiveState, Role, Slot, TrafficState
 from ospec.models.registration import Capabilities, Platform
 from ospec.models.release import ReleaseRef
 from ospec.models.run import Record
@@ -86,7 +86,7 @@ class Heap:
         if {slot.id: slot.weight_percent for slot in self.slots.values()} != ctx.split.weights:
             self.effects.append(f"switch {sorted(ctx.split.weights.items())}")
         for slot_id, weight in ctx.split.weights.items():
-            role = "stable" if weight == 100 else "idle"
+            role: Role = "stable" if weight == 100 else "idle"
             self.slots[slot_id] = evolve(self.slots[slot_id], weight_percent=weight, role=role)
         return TrafficState(dict(ctx.split.weights), applied_at=1.0)
 

@@ -17,6 +17,7 @@ from ospec.models.run import RunHeader
 from ospec.models.target import Script, Target
 from ospec.planning import Wish, plan_deploy, plan_rollback, plan_up
 from ospec.project import Project
+from ospec.runs import hold
 from ospec.stores.sqlite import SqliteStore
 
 
@@ -196,7 +197,7 @@ def test_two_runs_at_once_exclude_each_other(project: Project, heap: Any, quiet:
         opened = other.open_header("shop", "default")
         other.close()
         assert opened is not None
-        with pytest.raises(RefusedError) as caught, flow.hold(project):
+        with pytest.raises(RefusedError) as caught, hold(project):
             pass
         refused.append(caught.value)
         assert opened.run in caught.value.message

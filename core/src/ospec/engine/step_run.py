@@ -205,6 +205,8 @@ def script_environment(
     for name, address in known.items():
         if address:
             made.setdefault(name, address)
+    for name in (*target.secrets.required, *target.secrets.optional):
+        made[name] = secrets.resolve(f"${{{name}}}")
     for name, value in target.variables.items():
         for key, address in known.items():
             value = value.replace(f"${{{key}}}", made.get(key, address))

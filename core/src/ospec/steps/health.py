@@ -19,8 +19,8 @@ def wait_until_healthy(run: StepRun) -> Mapping[str, Any]:
     """Ask until all instances are healthy.
 
     A slot that nothing answers from yet is starting, and has `startup_seconds`. Bad answers in a row are counted
-    against `health_check_retries`; where the document does not set it, a slot may answer badly while it starts, too, and
-    only programs that ended are counted.
+    against `health_check_retries`; where the document does not set it, a slot may answer badly while it starts, too,
+    and only programs that ended are counted.
     """
     role = run.step.params.get("slot", "candidate")
     target = run.unit(role).target

@@ -260,7 +260,7 @@ class SqliteStore:
 
     def timers(self, service: str, environment: str) -> Mapping[str, float]:
         rows = self._read("SELECT slot, at FROM timers WHERE service = ? AND environment = ?", (service, environment))
-        return {slot: at for slot, at in rows}
+        return dict(rows)
 
     # -- access ---------------------------------------------------------------------------------------------------
 

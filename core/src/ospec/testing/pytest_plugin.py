@@ -1,4 +1,4 @@
-"""Fixtures for the tests of plugin authors; loaded by every pytest run where ospec is installed, so it imports little."""
+"""Fixtures for the tests of plugin authors; every pytest run where ospec is installed loads it: it imports little."""
 
 from __future__ import annotations
 
