@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
 from ospec.hookspecs import hookimpl
-from ospec.models.registration import StepContribution, StepKind, StoreKind
+from ospec.models.registration import StepContribution, StepKind, Store, StoreKind
 from ospec.steps import analyze, delegate, health, rollout, script, snapshot, validate, verify
-from ospec.stores.sqlite import open_sqlite
 
 _SCRIPT_STOP_SECONDS = 12.0
 """A program has its grace time to end by itself, then as long to vanish once it was killed."""
@@ -43,4 +44,10 @@ def register_steps() -> Iterable[StepKind | StepContribution]:
 
 @hookimpl
 def register_stores() -> Iterable[StoreKind]:
-    return [StoreKind("sqlite", open_sqlite)]
+    return [StoreKind("sqlite", _open_sqlite)]
+
+
+def _open_sqlite(home: Path, settings: Mapping[str, Any]) -> Store:
+    from ospec.stores.sqlite import open_sqlite  # late: a plan opens no store where nothing was deployed yet
+
+    return open_sqlite(home, settings)

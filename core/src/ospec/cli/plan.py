@@ -47,14 +47,15 @@ def show(project: Project, plan: Plan, as_json: bool, out: Path | None = None) -
     from ospec.models.plan import plan_hash
     from ospec.rendering import rendered
 
-    made = to_json(plan)
-    written = {"schema": "ospec.plan/1", "hash": plan_hash(made), "plan": made}
-    if out:
-        out.write_text(json.dumps(written, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     changes = differences(rendered(project, plan), project.root)
-    if as_json:
-        print_json({**written, "rendered": {path: "".join(lines) for path, lines in changes.items()}})
-        return
+    if out or as_json:
+        made = to_json(plan)
+        written = {"schema": "ospec.plan/1", "hash": plan_hash(made), "plan": made}
+        if out:
+            out.write_text(json.dumps(written, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        if as_json:
+            print_json({**written, "rendered": {path: "".join(lines) for path, lines in changes.items()}})
+            return
     for line in plan_lines(plan):
         click.echo(line)
     for path, lines in changes.items():
