@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from ospec import builtin
 from ospec.engine.report import refusal
 from ospec.errors import ExitCode, RefusedError
 from ospec.models.registration import StepKind
 from ospec.telemetry import names
+from ospec_plugin_local.settings import LocalSettings
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -70,6 +72,26 @@ def test_every_key_of_a_report_is_told() -> None:
     page = (REFERENCE / "report.md").read_text(encoding="utf-8")
     told = {name for row in re.findall(r"^\| (`.*?`) \|", page, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
     assert told == set(made) | set(made["evidence"])
+
+
+def test_every_environment_variable_is_told() -> None:
+    sources = [*(ROOT / "core" / "src").rglob("*.py"), *ROOT.glob("plugins/*/src/**/*.py")]
+    named = {name for path in sources for name in re.findall(r"\bOSPEC_[A-Z_]+\b", path.read_text(encoding="utf-8"))}
+    page = (REFERENCE / "environment.md").read_text(encoding="utf-8")
+    internal = {
+        name for name in named if name.startswith("OSPEC_LOCAL_")
+    }  # from the local platform to its own programs
+    assert named - internal - set(re.findall(r"`(\w+)`", page)) == set()
+
+
+def test_every_setting_of_the_local_platform_has_its_row() -> None:
+    page = (REFERENCE / "local.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| `(\w+)` \| `(.+?)` \|", page, re.MULTILINE)
+    fields = [
+        (one.name, f'"{one.default}"' if isinstance(one.default, str) else f"{one.default:g}")
+        for one in attrs.fields(LocalSettings)
+    ]
+    assert told == fields
 
 
 @pytest.mark.parametrize(
