@@ -1,28 +1,75 @@
 """The sections of `ospec.toml` and OSpec YAML, one class each: the single strict model of a document.
 
 Field metadata: ``aliases`` are other spellings; ``seconds`` marks a duration, which may be a number of seconds or text
-such as ``"30s"``, ``"5m"``, ``"1h"``; ``rest`` marks the field that takes keys the section does not know.
+such as ``"30s"``, ``"5m"``, ``"1h"``; ``rest`` marks the field that takes keys the section does not know; ``limits``
+are bounds of numbers and forms of text; ``keys`` is the form of a table's names.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import field, frozen
+from attrs import NOTHING, field, frozen
+
+from ospec.naming import SERVICE_NAME
 
 Number = int | float
 Scalar = str | int | float | bool
 
 
-def seconds(default: float | None, *aliases: str) -> Any:
+@frozen(kw_only=True)
+class Limits:
+    """What a value of the right type must hold to besides."""
+
+    at_least: Number | None = None
+    at_most: Number | None = None
+    above: Number | None = None
+    one_of: tuple[str, ...] = ()
+    """For text; other types of a union are free."""
+    form: re.Pattern[str] | None = None
+    """What text must match as a whole."""
+    words: str = ""
+    """The limits in words, where they do not speak for themselves."""
+    hint: str = ""
+
+
+PATH = Limits(form=re.compile(r"/\S*"), words="a path that begins with /")
+NOT_BLANK = Limits(form=re.compile(r"[\s\S]*\S[\s\S]*"), words="a command")
+DNS_LABEL = Limits(form=SERVICE_NAME, words="lower-case letters, digits and hyphens, at most 63")
+ONE_OR_MORE = Limits(at_least=1)
+PERCENT = Limits(at_least=0, at_most=100)
+PROCESS_NAME = Limits(
+    form=re.compile(rf"(?!web$){SERVICE_NAME.pattern}"),
+    words="lower-case letters, digits and hyphens; not web, which is what scripts.start runs",
+)
+VARIABLE_NAME = Limits(form=re.compile(r"[A-Za-z_][A-Za-z0-9_]*"), words="letters, digits and underscores")
+MORE_THAN_NONE = Limits(above=0)
+COUNT_OR_SHARE = Limits(
+    at_least=0, form=re.compile(r"(100|[1-9]?[0-9])%"), words='a count of 0 or more, or text such as "25%"'
+)
+SCAN_LEVELS = Limits(one_of=("off", "warn", "error", "block"))
+
+
+def seconds(default: float | None, *aliases: str, limits: Limits = Limits(at_least=0)) -> Any:
     """A duration in seconds."""
-    return field(default=default, metadata={"seconds": True, "aliases": aliases})
+    return field(default=default, metadata={"seconds": True, "aliases": aliases, "limits": limits})
 
 
-def spelt(*aliases: str, default: Any = None) -> Any:
+def spelt(*aliases: str, default: Any = NOTHING, limits: Limits | None = None) -> Any:
     """A field with other spellings."""
-    return field(default=default, metadata={"aliases": aliases})
+    return field(default=default, metadata={"aliases": aliases, "limits": limits})
+
+
+def limited(limits: Limits, default: Any = NOTHING) -> Any:
+    """A field whose values have limits."""
+    return field(default=default, metadata={"limits": limits})
+
+
+def named(keys: Limits) -> Any:
+    """A table whose names have a form."""
+    return field(factory=dict, metadata={"keys": keys})
 
 
 def rest() -> Any:
@@ -39,7 +86,7 @@ class SlotSettings:
 
     url: str = ""
     """The slot's own URL, where a platform lets it be chosen."""
-    instances: int | None = None
+    instances: int | None = limited(ONE_OR_MORE, default=None)
     """Instances of the web process in this slot."""
 
 
@@ -58,7 +105,9 @@ class ThresholdRange:
     """`deployment.analysis.metrics[].thresholdRange`: what a metric may be."""
 
     min: Number | None = None
+    """The least that is good."""
     max: Number | None = None
+    """The most that is good."""
 
 
 @frozen
@@ -66,9 +115,12 @@ class AnalysisMetric:
     """`deployment.analysis.metrics[]`: one metric that a candidate is judged by."""
 
     name: str
+    """Such as ``request-success-rate`` (per cent) or ``request-duration`` (milliseconds)."""
     threshold_range: ThresholdRange = spelt("thresholdRange", default=ThresholdRange())
     interval: float | None = seconds(None)
+    """How far back one judgement looks."""
     query: str = ""
+    """Asked of the monitoring plugin, where the metric is its own."""
 
 
 @frozen
@@ -78,8 +130,10 @@ class Webhook:
     name: str
     url: str
     type: str = ""
+    """When: ``pre-rollout``, ``rollout``, ``post-rollout``."""
     timeout: float | None = seconds(None)
     metadata: Mapping[str, Scalar] = field(factory=dict)
+    """Sent along."""
 
 
 @frozen
@@ -87,12 +141,25 @@ class Analysis:
     """`deployment.analysis`: how a candidate is judged while its weight grows."""
 
     interval: float | None = seconds(None)
-    threshold: int | None = None
-    max_weight: Number | None = spelt("maxWeight")
-    step_weight: Number | None = spelt("stepWeight")
+    """Between two judgements."""
+    threshold: int | None = limited(ONE_OR_MORE, default=None)
+    """Bad judgements that end the rollout."""
+    max_weight: Number | None = spelt("maxWeight", default=None, limits=PERCENT)
+    """The last weight before promotion, in per cent."""
+    step_weight: Number | None = spelt("stepWeight", default=None, limits=PERCENT)
+    """What each good judgement adds, in per cent."""
     metrics: tuple[AnalysisMetric, ...] = ()
     webhooks: tuple[Webhook, ...] = ()
-    load: Mapping[str, Any] = field(factory=dict)
+
+
+@frozen
+class CanaryStep:
+    """`deployment.steps[]`: one weight of a canary, and how long it is held."""
+
+    weight: Number = limited(PERCENT)
+    """Per cent of the requests that the candidate gets."""
+    hold_seconds: float | None = seconds(None, "pause")
+    """How long this weight is judged; without it, as long as the analysis takes."""
 
 
 @frozen
@@ -108,40 +175,56 @@ class Deployment:
     """How long the old release stays warm after the run ends."""
     drain_seconds: float = seconds(30.0)
     """How long open requests of a slot that loses its traffic may take before they are closed."""
-    startup_seconds: float = seconds(30.0)
+    startup_seconds: float = seconds(
+        60.0, "progress_deadline_seconds", "progressDeadlineSeconds", limits=MORE_THAN_NONE
+    )
     """How long a new slot may take until every instance is healthy."""
-    batch_size: int | str | None = None
+    instances: int | None = spelt("replicas", default=None, limits=ONE_OR_MORE)
+    """Instances of the web process where the strategy has no slots, or a slot does not say."""
+    batch_size: int | str | None = limited(COUNT_OR_SHARE, default=None)
     """Instances replaced at a time in a rolling deployment: a count, or text such as ``"25%"``."""
-    max_unavailable: int | str | None = spelt("maxUnavailable")
-    max_surge: int | str | None = spelt("maxSurge")
+    max_unavailable: int | str | None = spelt("maxUnavailable", default=None, limits=COUNT_OR_SHARE)
+    """Instances that may be missing while a rolling deployment goes on: a count or a share."""
+    max_surge: int | str | None = spelt("maxSurge", default=None, limits=COUNT_OR_SHARE)
+    """Instances that may run beyond the wanted number: a count or a share."""
+    match_headers: Mapping[str, str] = field(factory=dict)
+    """Requests with one of these headers go to a canary whatever its weight."""
     analysis: Analysis = Analysis()
-    steps: tuple[Mapping[str, Any], ...] = ()
-    """Explicit steps of a canary."""
+    steps: tuple[CanaryStep, ...] = ()
+    """The weights of a canary one by one, instead of ``analysis.step_weight``."""
 
 
 # -- guardrails, secrets, monitoring ----------------------------------------------------------------------------------
 
 
 @frozen
-class Guardrails:
+class DeploymentGuardrails:
     """`guardrails` and `guardrails.deployment`: what must hold before users are exposed."""
 
     tests_required: bool | None = None
+    """Whether `scripts.test` must have passed."""
     security_scan_required: bool | None = None
-    security_scan: bool | str | None = None
-    """``off``, ``warn``, ``error`` or ``block``."""
-    min_test_coverage: float | None = None
-    """A share, 0 to 1."""
+    """Whether a security scan must have passed."""
+    security_scan: bool | str | None = limited(SCAN_LEVELS, default=None)
+    """What a finding of the scan does: ``off``, ``warn``, ``error`` or ``block``."""
+    min_test_coverage: float | None = limited(Limits(at_least=0, at_most=1, hint="80 % is 0.8"), default=None)
+    """The least share of the code that tests must reach, 0 to 1."""
     human_approval_required: bool | tuple[str, ...] | None = None
     """Whether, or in which environments, a person has to agree."""
-    rollback_timeout_minutes: float | None = None
-    """The longest that a return to the previous release may take."""
-    health_check_retries: int | None = None
+    rollback_timeout_minutes: float | None = limited(MORE_THAN_NONE, default=None)
+    """The longest that a return to the previous release may take; 5 where nothing is said."""
+    health_check_retries: int | None = limited(ONE_OR_MORE, default=None)
     """Bad answers in a row that make a release unhealthy."""
-    deployment: Mapping[str, Any] = field(factory=dict)
-    """The same keys once more, for the deployment; the stricter spelling wins."""
     others: Mapping[str, Any] = rest()
     """Guardrails that plugins bring."""
+
+
+@frozen
+class Guardrails(DeploymentGuardrails):
+    """`guardrails`: the same keys as its table `deployment` has; the stricter of two spellings wins."""
+
+    deployment: DeploymentGuardrails = DeploymentGuardrails()
+    """The keys once more, as OSpec documents group them."""
 
 
 @frozen
@@ -151,7 +234,9 @@ class SecretsSection:
     provider: str = ""
     """Such as ``local://env``, ``vercel://env`` or ``aws-secrets-manager``."""
     required: tuple[str, ...] = ()
+    """Names without which no run starts."""
     optional: tuple[str, ...] = ()
+    """Names that are used where the provider has them."""
     settings: Mapping[str, Scalar] = rest()
     """The provider's own settings, such as ``region``."""
 
@@ -160,9 +245,11 @@ class SecretsSection:
 class HealthCheckSection:
     """`monitoring.health_checks[]`: a path that tells whether an instance can serve."""
 
-    endpoint: str
-    interval_seconds: float = seconds(1.0)
-    timeout_seconds: float = seconds(5.0)
+    endpoint: str = limited(PATH)
+    interval_seconds: float = seconds(1.0, limits=MORE_THAN_NONE)
+    """From one question to the next."""
+    timeout_seconds: float = seconds(5.0, limits=MORE_THAN_NONE)
+    """How long an answer may take."""
 
 
 @frozen
@@ -170,7 +257,9 @@ class MetricThreshold:
     """`monitoring.metrics[]`: a bound of one metric: milliseconds for times, a fraction for rates."""
 
     name: str
+    """Such as ``error_rate`` or ``response_time_p95``."""
     threshold: Number
+    """The most that is good."""
 
 
 @frozen
@@ -179,8 +268,10 @@ class Alert:
 
     name: str
     condition: str
+    """Such as ``error_rate > 0.05``."""
     severity: str = "warning"
     channels: tuple[str, ...] = ()
+    """Names of notifiers."""
 
 
 @frozen
@@ -188,6 +279,7 @@ class Monitoring:
     """`monitoring`: health, metrics and alerts."""
 
     health_check_url: str = ""
+    """One more check; below ``${APP_URL}`` it is asked of each instance, too."""
     health_checks: tuple[HealthCheckSection, ...] = ()
     metrics: tuple[MetricThreshold, ...] = ()
     alerts: tuple[Alert, ...] = ()
@@ -205,19 +297,21 @@ class Monitoring:
 class ScriptSection:
     """`scripts.<name>` written as a table: a command with its limits."""
 
-    run: str | tuple[str, ...]
+    run: str | tuple[str, ...] = spelt("command", limits=NOT_BLANK)
     """A string is a shell line; a list runs without a shell."""
-    timeout_seconds: float = seconds(600.0)
-    rerun: str = "safe"
-    """``safe`` or ``ask``: what resume does when the script was cut."""
+    timeout_seconds: float = seconds(600.0, limits=MORE_THAN_NONE)
+    """After which its whole process group is ended."""
+    rerun: str | None = limited(Limits(one_of=("safe", "ask")), default=None)
+    """``safe`` (of ``migrate``: ``ask``) or ``ask``: what resume does when the script was cut."""
 
 
 @frozen
 class ProcessSection:
     """`processes.<name>`: a further long-running part of the release."""
 
-    start: str | tuple[str, ...]
-    instances: int = 1
+    start: str | tuple[str, ...] = spelt("command", "run", limits=NOT_BLANK)
+    """A string is a shell line; a list runs without a shell."""
+    instances: int = limited(ONE_OR_MORE, default=1)
     port: bool = True
     """False for a worker, which gets no PORT and no traffic."""
 
@@ -244,10 +338,14 @@ class CdnSettings:
     """`cdn.settings`."""
 
     cache_level: str = ""
+    """Such as ``aggressive``."""
     browser_ttl: float | None = seconds(None)
+    """Seconds that browsers keep files."""
     edge_ttl: float | None = seconds(None)
+    """Seconds that the network keeps files."""
     minify: Minify = Minify()
     compression: str = ""
+    """Such as ``gzip``."""
     rules: tuple[CdnRule, ...] = ()
 
 
@@ -256,6 +354,7 @@ class Cdn:
     """`cdn`: the content delivery network in front."""
 
     provider: str = ""
+    """Such as ``Cloudflare``."""
     settings: CdnSettings = CdnSettings()
 
 
@@ -266,6 +365,7 @@ class State:
     store: str = ""
     """``sqlite`` (the default), or a store that a plugin brings."""
     settings: Mapping[str, Scalar] = rest()
+    """The store's own settings."""
 
 
 @frozen
@@ -274,7 +374,7 @@ class Plugins:
 
     enabled: tuple[str, ...] | None = None
     """The allow-list; what is not on it is never imported."""
-    settings: Mapping[str, Any] = rest()
+    settings: Mapping[str, Mapping[str, Any]] = rest()
     """`[plugins.<name>]`."""
 
 
@@ -282,10 +382,11 @@ class Plugins:
 class HttpEndpointSection:
     """`acceptance.http_endpoints[]`: a smoke request."""
 
-    path: str
-    method: str = "GET"
-    status: int = 200
+    path: str = limited(PATH)
+    method: str = limited(Limits(form=re.compile("[A-Z]+"), words="a method such as GET"), default="GET")
+    status: int = limited(Limits(at_least=100, at_most=599), default=200)
     contains: str = ""
+    """Text that the body must have."""
 
 
 @frozen
@@ -294,6 +395,7 @@ class Acceptance:
 
     http_endpoints: tuple[HttpEndpointSection, ...] = ()
     others: Mapping[str, Any] = rest()
+    """What OSpec documents say besides; it is kept."""
 
 
 @frozen
@@ -301,7 +403,8 @@ class Document:
     """One document. Every section may be missing: a document may be a fragment."""
 
     ospec_version: str | float | None = None
-    id: str = ""
+    """The version of OSpec that the document keeps to."""
+    id: str = limited(DNS_LABEL, default="")
     """The service: a DNS label. Default: the folder's name."""
     name: str = ""
     """For people. Default: the folder's name."""
@@ -314,10 +417,11 @@ class Document:
     agents: Any = None
     stack: Mapping[str, str] = field(factory=dict)
     """What it is made of; ``stack.deploy`` names the platform."""
-    scripts: Mapping[str, str | tuple[str, ...] | ScriptSection] = field(factory=dict)
+    scripts: Mapping[str, str | tuple[str, ...] | ScriptSection] = field(factory=dict, metadata={"limits": NOT_BLANK})
     """Commands by name: ``start``, ``build``, ``test``, ``package``, ``smoke_test``, ``migrate``, and your own."""
-    processes: Mapping[str, ProcessSection] = field(factory=dict)
-    variables: Mapping[str, Scalar] = field(factory=dict)
+    processes: Mapping[str, ProcessSection] = named(PROCESS_NAME)
+    """Further long-running parts of the release; `scripts.start` is the one called ``web``."""
+    variables: Mapping[str, Scalar] = named(VARIABLE_NAME)
     """Environment variables of every process and script."""
     include: tuple[str, ...] = ()
     """Files, folders and patterns that belong to a release though git does not track them."""
@@ -325,9 +429,9 @@ class Document:
     secrets: SecretsSection = SecretsSection()
     monitoring: Monitoring = Monitoring()
     deployment: Deployment = Deployment()
-    keep_releases: int = 5
+    keep_releases: int = limited(ONE_OR_MORE, default=5)
     """How many releases stay, to go back to."""
-    environments: Mapping[str, Mapping[str, Any]] = field(factory=dict)
+    environments: Mapping[str, Mapping[str, Any]] = named(DNS_LABEL)
     """What differs by environment; each is merged deeply over the rest, lists replace."""
     state: State = State()
     cdn: Cdn = Cdn()

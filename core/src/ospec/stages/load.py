@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from ospec.errors import DocumentError
 from ospec.models.document import Document
-from ospec.stages.checks import further_misfits
-from ospec.stages.shape import Misfit, Shape
+from ospec.stages.checks import check
+from ospec.stages.plain import plain
+from ospec.stages.shape import Misfit
 from ospec.stages.toml_positions import Path as KeyPath
 from ospec.stages.toml_positions import Place, toml_positions
 
 NAMES = ("ospec.toml", "ospec.yaml", "ospec.yml")
-_LARGEST_BYTES = 2 * 1024 * 1024
+LARGEST_BYTES = 512 * 1024
 
 
 @frozen
@@ -33,9 +35,9 @@ class Fault:
     hint: str = ""
 
     def __str__(self) -> str:
-        what = f"{self.file}:{self.line}:{self.column} {self.path}: {self.message}".replace(" : ", ": ")
+        where = f"{self.file}:{self.line}:{self.column}" + (f" {self.path}" if self.path else "")
         expected = f", expected {self.expected}" if self.expected else ""
-        return what + expected + (f"; {self.hint}" if self.hint else "")
+        return f"{where}: {self.message}{expected}" + (f"; {self.hint}" if self.hint else "")
 
 
 class DocumentFaults(DocumentError):
@@ -58,9 +60,11 @@ class Loaded:
     path: Path
     warnings: tuple[str, ...]
     locate: Callable[[str], str]
-    """``deployment.strategy`` to ``ospec.toml:12:3``; the file alone where the key is not in it."""
-    data: Mapping[str, Any] = {}
-    """The values as they stand there, before the model gave them defaults."""
+    """``deployment.strategy`` to ``ospec.toml:12:3 deployment.strategy``; the place around a key that is not there."""
+    data: Mapping[str, Any] = field(factory=dict)
+    """The values as plain tables and lists, keys by the model's names, without defaults."""
+    positions: Mapping[KeyPath, Place] = field(factory=dict)
+    """Line and column of every key and list item."""
 
 
 def find_document(given: Path | None, start: Path) -> Path:
@@ -81,51 +85,69 @@ def load(path: Path) -> Loaded:
     """Read a document; raises `DocumentFaults` with all its faults, `DocumentError` where it cannot be read."""
     try:
         with path.open("rb") as file:
-            content = file.read(_LARGEST_BYTES + 1)
+            content = file.read(LARGEST_BYTES + 1)
     except FileNotFoundError as error:
         raise DocumentError(f"{path} does not exist", code="no-document", hints=("write one: ospec init",)) from error
     except OSError as error:
-        raise DocumentError(f"cannot read {path}: {error.strerror}", code="unreadable-document") from error
-    if len(content) > _LARGEST_BYTES:
-        raise DocumentError(f"{path} is larger than {_LARGEST_BYTES} bytes", code="unreadable-document")
+        raise _unreadable(path, str(error.strerror).lower()) from error
+    if len(content) > LARGEST_BYTES:
+        raise _unreadable(path, f"it is larger than {LARGEST_BYTES} bytes")
     try:
-        return load_text(content.decode("utf-8-sig"), path)
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DocumentError(f"{path} is not UTF-8 text (byte {error.start})", code="unreadable-document") from error
+        raise _unreadable(path, f"it is not UTF-8 text (byte {error.start})") from error
+    return load_text(text, path)
 
 
 def load_text(text: str, path: Path) -> Loaded:
     """Read a document from its text; `path` tells TOML from YAML by its ending and names the file in errors."""
     name = os.path.relpath(path)
     yaml = path.suffix.lower() in (".yaml", ".yml")
-    data, positions = _read_yaml(text, name) if yaml else _read_toml(text, name)
-    shape = Shape()
-    if data is None:
-        data = {}
-    document = shape.section(Document, data)
-    misfits = [*shape.misfits, *(further_misfits(document, data) if document else ())]
-    if misfits or document is None:
+    values, positions = _read_yaml(text, name) if yaml else _read_toml(text, name)
+    misfits: list[Misfit] = []
+    data = plain({} if values is None else values, misfits)
+    checked = check(data)
+    misfits += checked.misfits
+    if misfits:
         raise DocumentFaults([_fault(name, positions, misfit) for misfit in misfits])
-    warnings = tuple(
-        f"{name}:{':'.join(map(str, _place(positions, (key,))))} {key}: ospec does not know this section; it is kept"
-        for key in document.others
+    return Loaded(
+        checked.document,
+        path,
+        tuple(
+            f"{_locate(name, positions, key)}: ospec does not know this section; it is kept" for key in checked.unknown
+        ),
+        lambda key: _locate(name, positions, _path(key)),
+        _respell(data, checked.respelt),
+        {**positions, **{(*key[:-1], ours): positions[key] for key, ours in checked.respelt if key in positions}},
     )
-    return Loaded(document, path, warnings, lambda key: _locate(name, positions, key), data)
+
+
+def _unreadable(path: Path, why: str) -> DocumentError:
+    return DocumentError(
+        f"cannot read {path}: {why}", code="unreadable-document", hints=("name the document: -f FILE",)
+    )
+
+
+def _respell(data: Any, respelt: Sequence[tuple[KeyPath, str]]) -> Any:
+    """`data` with its keys as the model names them; inner keys first, while the outer ones still have their names."""
+    for path, ours in sorted(respelt, key=lambda one: -len(one[0])):
+        table = data
+        for part in path[:-1]:
+            table = table[part]
+        table[ours] = table.pop(path[-1])
+    return data
 
 
 def _read_toml(text: str, name: str) -> tuple[Any, Mapping[KeyPath, Place]]:
     import tomli
 
-    text = text.replace("\r\n", "\n")
+    text = text.replace("\r\n", "\n")  # as tomli does, so that both count alike
     try:
-        data = tomli.loads(text)
+        return tomli.loads(text), toml_positions(text)
     except tomli.TOMLDecodeError as error:
-        line, column = getattr(error, "lineno", 1), getattr(error, "colno", 1)
-        message = getattr(error, "msg", str(error))
-        raise DocumentFaults([Fault(name, line, column, "", f"no valid TOML: {message}")]) from error
+        raise DocumentFaults([Fault(name, error.lineno, error.colno, "", f"no valid TOML: {error.msg}")]) from error
     except RecursionError as error:
-        raise DocumentFaults([Fault(name, 1, 1, "", "nested too deeply")]) from error
-    return data, toml_positions(text)
+        raise DocumentFaults([Fault(name, 1, 1, "", "the values stand too deep")]) from error
 
 
 def _read_yaml(text: str, name: str) -> tuple[Any, Mapping[KeyPath, Place]]:
@@ -139,7 +161,7 @@ def _read_yaml(text: str, name: str) -> tuple[Any, Mapping[KeyPath, Place]]:
 
 def _fault(name: str, positions: Mapping[KeyPath, Place], misfit: Misfit) -> Fault:
     line, column = _place(positions, misfit.path)
-    return Fault(name, line, column, _dotted(misfit.path), misfit.message, misfit.expected, misfit.hint)
+    return Fault(name, line, column, dotted(misfit.path), misfit.message, misfit.expected, misfit.hint)
 
 
 def _place(positions: Mapping[KeyPath, Place], path: KeyPath) -> Place:
@@ -149,12 +171,17 @@ def _place(positions: Mapping[KeyPath, Place], path: KeyPath) -> Place:
     return positions.get(path, (1, 1))
 
 
-def _locate(name: str, positions: Mapping[KeyPath, Place], key: str) -> str:
-    line, column = _place(positions, tuple(key.split(".")))
-    return f"{name}:{line}:{column} {key}"
+def _locate(name: str, positions: Mapping[KeyPath, Place], path: KeyPath) -> str:
+    line, column = _place(positions, path)
+    return f"{name}:{line}:{column} {dotted(path)}"
 
 
-def _dotted(path: KeyPath) -> str:
+def _path(text: str) -> KeyPath:
+    return tuple(int(number) if number else key for key, number in re.findall(r"([^.\[\]]+)|\[(\d+)\]", text))
+
+
+def dotted(path: KeyPath) -> str:
+    """A path as it is told: ``monitoring.health_checks[0].endpoint``."""
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else (f".{part}" if text else part)

@@ -2,108 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ospec.models.document import Document
 from ospec.models.target import Protection
 
-_CORE = ("rollback_timeout_minutes", "health_check_retries", "deployment")
-"""Held by the engine itself."""
-_APPROVALS = "human_approval_required"
+Table = Mapping[str, Any]
+
+_OF_THE_ENGINE = ("rollback_timeout_minutes", "health_check_retries")
+"""Held by the engine itself; of these, less is stricter."""
+_APPROVAL = "human_approval_required"
 _GUARDRAILS_PACKAGE = "ospec-plugin-guardrails"
 _APPROVALS_PACKAGE = "ospec-plugin-approvals"
-_SECRET_PACKAGES = {
+_SECRETS_PACKAGES = {
+    "": "ospec-plugin-secrets-env",
     "local": "ospec-plugin-secrets-env",
     "env": "ospec-plugin-secrets-env",
-    "vault": "ospec-plugin-vault",
     "aws-secrets-manager": "ospec-plugin-ecs",
 }
-_LEVELS = ("off", False, "warn", "error", True, "block")
-"""Of a scan, from the mildest to the strictest; text and truth values may both be used."""
+_LEVELS: tuple[Any, ...] = ("off", False, "warn", "error", True, "block")
+"""Of a check, from the mildest to the strictest."""
+_ASK_NOTHING: tuple[Any, ...] = (None, False, "", "off", "warn", 0, [], {})
 
 
-def guardrail(base: Mapping[str, Any], part: Mapping[str, Any], key: str, stricter: Callable[..., Any]) -> Any:
-    """The value of one guardrail: the environment's part beats the base; within one level the stricter spelling wins.
+def guardrails(base: Table, part: Table) -> dict[str, Any]:
+    """Every guardrail with the value that counts.
 
-    Args:
-        stricter: chooses the stricter of several values.
+    The environment's part beats the base; within one of them the stricter of `guardrails.X` and
+    `guardrails.deployment.X` wins.
     """
-    for level in (part, base):
-        section = level.get("guardrails") or {}
-        found = [one[key] for one in (section, section.get("deployment") or {}) if key in one]
-        if found:
-            return stricter(found)
-    return None
-
-
-def strictest(base: Mapping[str, Any], part: Mapping[str, Any]) -> dict[str, Any]:
-    """Every guardrail with the value that counts, without the two spellings."""
-    keys: dict[str, None] = {}
+    found: dict[str, Any] = {}
     for level in (base, part):
         section = level.get("guardrails") or {}
-        keys.update(dict.fromkeys((*section, *(section.get("deployment") or {}))))
-    keys.pop("deployment", None)
-    return {key: guardrail(base, part, key, _choice(key)) for key in keys}
+        spellings = [{key: one for key, one in section.items() if key != "deployment"}, section.get("deployment") or {}]
+        for key in dict.fromkeys(key for spelling in spellings for key in spelling):
+            found[key] = stricter(key, [spelling[key] for spelling in spellings if spelling.get(key) is not None])
+    return found
+
+
+def stricter(key: str, values: Sequence[Any]) -> Any:
+    """The strictest of several values of one guardrail."""
+    if len(values) < 2:
+        return values[0] if values else None
+    if key in _OF_THE_ENGINE:
+        return min(values)
+    if any(isinstance(value, list) for value in values):  # names of environments, or true for all of them
+        listed = [name for value in values if isinstance(value, list) for name in value]
+        return True if True in values else list(dict.fromkeys(listed))
+    if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
+        return max(values)
+    return max(values, key=lambda value: _LEVELS.index(value) if value in _LEVELS else len(_LEVELS))
 
 
 def protections(
-    base: Mapping[str, Any],
-    part: Mapping[str, Any],
-    document: Document,
-    environment: str,
-    locate: Callable[[str], str],
+    found: Table, document: Document, environment: str, locate: Callable[[Sequence[str]], str]
 ) -> tuple[Protection, ...]:
-    """The keys that ask for protection in this environment, beside those that the engine holds itself."""
-    found = []
-    for key, value in strictest(base, part).items():
-        if key in _CORE or not _asks(key, value, environment):
-            continue
-        package = _APPROVALS_PACKAGE if key == _APPROVALS else _GUARDRAILS_PACKAGE
-        found.append(Protection(f"guardrails.{key}", value, package, _where(locate, environment, key)))
+    """The keys that ask for protection in this environment, beside those that the engine holds itself.
+
+    Args:
+        found: as `guardrails` gives it.
+        locate: the first of several keys that is there, as ``file:line:column key``.
+    """
+    asked = [
+        Protection(
+            f"guardrails.{key}",
+            value,
+            _APPROVALS_PACKAGE if key == _APPROVAL else _GUARDRAILS_PACKAGE,
+            locate((f"guardrails.{key}", f"guardrails.deployment.{key}")),
+        )
+        for key, value in found.items()
+        if key not in _OF_THE_ENGINE and _asks(key, value, environment)
+    ]
     if document.secrets.required:
         scheme = document.secrets.provider.partition("://")[0]
-        package = _SECRET_PACKAGES.get(scheme, f"ospec-plugin-{scheme}" if scheme else _SECRET_PACKAGES["env"])
-        value = list(document.secrets.required)
-        found.append(Protection("secrets.required", value, package, locate("secrets.required")))
-    return tuple(found)
-
-
-def _where(locate: Callable[[str], str], environment: str, key: str) -> str:
-    tries = (
-        f"environments.{environment}.guardrails.deployment.{key}",
-        f"environments.{environment}.guardrails.{key}",
-        f"guardrails.deployment.{key}",
-        f"guardrails.{key}",
-    )
-    places = [locate(one) for one in tries]
-    specific = [
-        place
-        for place, one in zip(places, tries, strict=True)
-        if place.split(":")[1:] != locate(_up(one)).split(":")[1:]
-    ]
-    return (specific or places)[0]
-
-
-def _up(key: str) -> str:
-    return key.rpartition(".")[0]
+        package = _SECRETS_PACKAGES.get(scheme, f"ospec-plugin-{scheme}")
+        where = locate(("secrets.required",))
+        asked.append(Protection("secrets.required", list(document.secrets.required), package, where))
+    return tuple(asked)
 
 
 def _asks(key: str, value: Any, environment: str) -> bool:
-    if key == _APPROVALS and isinstance(value, (list, tuple)):
+    if key == _APPROVAL and isinstance(value, list):
         return environment in value
-    return value not in (None, False, "", "off", "warn", 0, 0.0, [], {}, ())
-
-
-def _choice(key: str) -> Callable[[list[Any]], Any]:
-    if key in ("rollback_timeout_minutes", "health_check_retries"):
-        return min
-    return lambda values: max(values, key=_strictness)
-
-
-def _strictness(value: Any) -> float:
-    if isinstance(value, (list, tuple)):
-        return 0.5 if value else 0.0
-    if isinstance(value, (bool, str)):
-        return float(_LEVELS.index(value)) if value in _LEVELS else 1.0
-    return float(value) if isinstance(value, (int, float)) else 1.0
+    return value not in _ASK_NOTHING

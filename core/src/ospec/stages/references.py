@@ -1,56 +1,82 @@
-"""`${NAME}` in a document: values from flags and the environment; secrets stay references until they are used."""
+"""`${NAME}` in a document: values from flags and the environment; secrets stay references until they are used.
+
+What a shell reads (scripts, the commands of processes) is left to it: it has the same values in its environment.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from ospec.errors import DocumentError
+from ospec.stages.shape import Misfit
+from ospec.stages.toml_positions import Path
 
-_REFERENCE = re.compile(r"\$(?:(?P<escaped>\$)|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\})")
+_REFERENCE = re.compile(r"\$(?:(?P<escaped>\$)|\{(?P<inner>[^}]*)(?P<end>\}?))")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _AT_RUN_TIME = ("APP_URL", "HEALTH_CHECK_URL")
 """Known only once something is deployed."""
+_COMMANDS = ("start", "command", "run")
+
+
+def reference_misfits(value: Any, path: Path = ()) -> Iterator[Misfit]:
+    """References that are not closed or no name."""
+    for place, text in texts(value, path):
+        for found in _REFERENCE.finditer(text):
+            if not found["escaped"] and not (found["end"] and _NAME.fullmatch(found["inner"])):
+                yield Misfit(place, f"{found[0]!r} is no reference", "${NAME}, or $$ for one dollar sign")
+
+
+def texts(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Every text in which references count, with its path."""
+    if _of_a_shell(path):
+        return
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from texts(one, (*path, key))
+    elif isinstance(value, (list, tuple)):
+        for number, one in enumerate(value):
+            yield from texts(one, (*path, number))
 
 
 class References:
-    """Replaces references.
+    """Replaces references; `unset` gets the names that have no value, each with the path where it stands.
 
     Args:
         values: by name.
         secrets: names that stay references, whatever `values` has.
-        locate: a key's place, for errors.
     """
 
-    def __init__(self, values: Mapping[str, str], secrets: Collection[str], locate: Callable[[str], str]) -> None:
-        self._values, self._secrets, self._locate = values, secrets, locate
+    def __init__(self, values: Mapping[str, str], secrets: Collection[str]) -> None:
+        self._values = values
+        self._stay = {*secrets, *_AT_RUN_TIME}
+        self.unset: dict[str, Path] = {}
 
-    def text(self, text: str, key: str) -> str:
-        """`text` with its references replaced, ``$$`` as one dollar sign; raises `DocumentError` for an unset one."""
-
-        def replace(found: re.Match[str]) -> str:
-            name = found["name"]
-            if found["escaped"]:
-                return "$"
-            if name in self._secrets or (name in _AT_RUN_TIME and name not in self._values):
-                return found[0]
-            if name not in self._values:
-                raise DocumentError(
-                    f"${{{name}}} is not set",
-                    code="unset-variable",
-                    where=self._locate(key),
-                    hints=(f"set it: --var {name}=VALUE, or export {name}=VALUE", "or name it in secrets.required"),
-                )
-            return self._values[name]
-
-        return _REFERENCE.sub(replace, text)
-
-    def everywhere(self, value: Any, key: str) -> Any:
-        """`value` with the references of every text inside replaced."""
+    def everywhere(self, value: Any, path: Path = ()) -> Any:
+        """`value` with the references of every text inside replaced, and ``$$`` as one dollar sign."""
+        if _of_a_shell(path):
+            return value
         if isinstance(value, str):
-            return self.text(value, key)
+            return _REFERENCE.sub(lambda found: self._one(found, path), value) if "$" in value else value
         if isinstance(value, Mapping):
-            return {name: self.everywhere(one, f"{key}.{name}".lstrip(".")) for name, one in value.items()}
+            return {key: self.everywhere(one, (*path, key)) for key, one in value.items()}
         if isinstance(value, (list, tuple)):
-            return [self.everywhere(one, key) for one in value]
+            return [self.everywhere(one, (*path, number)) for number, one in enumerate(value)]
         return value
+
+    def _one(self, found: re.Match[str], path: Path) -> str:
+        name = found["inner"]
+        if found["escaped"]:
+            return "$"
+        if name in self._stay:
+            return found[0]
+        if name not in self._values:
+            self.unset.setdefault(name, path)
+        return self._values.get(name, "")
+
+
+def _of_a_shell(path: Path) -> bool:
+    inner = path[2:] if path[:1] == ("environments",) else path
+    return inner[:1] == ("scripts",) or (inner[:1] == ("processes",) and inner[-1] in _COMMANDS)

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from ospec.aliases import platform_name, strategy_name
 from ospec.errors import DocumentError
 from ospec.models.document import Document, ScriptSection
-from ospec.models.target import HealthCheck, HttpEndpoint, Process, Script, Secrets, Target
+from ospec.models.target import Command, HealthCheck, HttpEndpoint, Process, Script, Secrets, Target
 from ospec.naming import SERVICE_NAME, slug
-from ospec.stages.load import Loaded
-from ospec.stages.protections import guardrail, protections, strictest
+from ospec.stages.load import Loaded, dotted
+from ospec.stages.protections import guardrails, protections
 from ospec.stages.references import References
 from ospec.stages.shape import Shape
+from ospec.stages.toml_positions import Path
 
 DEFAULT_ENVIRONMENT = "default"
 _DEFAULT_STRATEGY = "blue-green"
-_TO_PLUGINS = ("cdn", "state")
-_KEPT = ("guardrails", "monitoring", "acceptance")
+_DEFAULT_ROLLBACK_MINUTES = 5.0
+_FOR_PLUGINS = ("monitoring", "acceptance", "cdn", "state")
+"""Sections that a target keeps as they are written, beside those that nobody knows."""
 
 
 def resolve(
@@ -42,63 +44,63 @@ def resolve(
     Raises:
         DocumentError: an unknown environment, a reference that nothing sets, nothing that says where to deploy.
     """
-    base, part = _merged(loaded, environment)
-    document = _document(base)
     name = environment or DEFAULT_ENVIRONMENT
-    secrets = document.secrets
-    references = References({**environ, **(variables or {})}, {*secrets.required, *secrets.optional}, loaded.locate)
+    base, part = _levels(loaded, name)
+    where = _Where(loaded, name)
+    data = _without_references(deep_merge(base, part), {**environ, **(variables or {})}, where)
+    document = _document(data, where)
+    deploy = platform or _deploy(document, where)
+    rails = guardrails(base, part)
     return Target(
         service=_service(document, loaded),
-        name=document.name or loaded.path.parent.name,
+        name=document.name or loaded.path.absolute().parent.name,
         environment=name,
-        platform=platform_name(platform or _deploy(document, loaded)),
-        strategy=_strategy(document, platform or document.stack.get("deploy", ""), strategy),
-        stack=references.everywhere(dict(document.stack), "stack"),
+        platform=platform_name(deploy),
+        strategy=_strategy(document, platform_name(deploy), strategy),
+        stack=document.stack,
         scripts={key: _script(key, one) for key, one in document.scripts.items()},
         processes=_processes(document),
-        variables={key: references.text(_as_text(one), f"variables.{key}") for key, one in document.variables.items()},
-        secrets=Secrets(
-            references.text(secrets.provider, "secrets.provider"),
-            secrets.required,
-            secrets.optional,
-            references.everywhere(dict(secrets.settings), "secrets"),
-        ),
+        variables={key: _as_text(one) for key, one in document.variables.items()},
+        secrets=_secrets(document),
         health_checks=_health_checks(document),
-        health_check_url=references.text(document.monitoring.health_check_url, "monitoring.health_check_url"),
-        health_check_retries=guardrail(loaded.data, part, "health_check_retries", min),
+        health_check_url=document.monitoring.health_check_url,
+        health_check_retries=rails.get("health_check_retries"),
         startup_seconds=document.deployment.startup_seconds,
-        rollback_timeout_seconds=60.0 * (guardrail(loaded.data, part, "rollback_timeout_minutes", min) or 5.0),
+        rollback_timeout_seconds=60.0 * (rails.get("rollback_timeout_minutes") or _DEFAULT_ROLLBACK_MINUTES),
         http_endpoints=tuple(
             HttpEndpoint(one.path, one.method, one.status, one.contains) for one in document.acceptance.http_endpoints
         ),
         deployment=document.deployment,
         keep_releases=document.keep_releases,
         include=document.include,
-        plugins=references.everywhere(dict(document.plugins.settings), "plugins"),
-        protections=protections(loaded.data, part, document, name, loaded.locate),
-        extra=references.everywhere(_extra(document, base, loaded.data, part), ""),
+        plugins=document.plugins.settings,
+        protections=protections(rails, document, name, where.first),
+        extra={
+            **document.others,
+            **{key: data[key] for key in _FOR_PLUGINS if key in data},
+            **({"guardrails": rails} if rails else {}),
+        },
     )
 
 
-# -- merging ----------------------------------------------------------------------------------------------------------
+# -- one environment over the rest ------------------------------------------------------------------------------------
 
 
-def _merged(loaded: Loaded, environment: str | None) -> tuple[dict[str, Any], Mapping[str, Any]]:
-    """The base with the environment's part merged over it, and that part."""
+def _levels(loaded: Loaded, name: str) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    """The document without its environments, and the part of the one that is asked for."""
     base = {key: one for key, one in loaded.data.items() if key != "environments"}
-    if environment is None or (environment == DEFAULT_ENVIRONMENT and environment not in loaded.document.environments):
-        return base, {}
     there = loaded.document.environments
-    if environment not in there:
-        close = difflib.get_close_matches(environment, there, n=1)
-        raise DocumentError(
-            f"the document has no environment {environment!r}; there are: {', '.join(there) or 'none'}",
-            code="unknown-environment",
-            where=loaded.locate("environments"),
-            hints=(f"did you mean -e {close[0]}?",) if close else (),
-        )
-    part = there[environment]
-    return deep_merge(base, part), part
+    if name in there:
+        return base, there[name]
+    if name == DEFAULT_ENVIRONMENT:
+        return base, {}
+    close = difflib.get_close_matches(name, there, n=1)
+    raise DocumentError(
+        f"the document has no environment {name!r}; there are: {', '.join(there) or 'none'}",
+        code="unknown-environment",
+        where=loaded.locate("environments"),
+        hints=(f"did you mean -e {close[0]}?",) if close else (f"add [environments.{name}] to the document",),
+    )
 
 
 def deep_merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,67 +108,115 @@ def deep_merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, An
     merged = dict(base)
     for key, value in over.items():
         there = merged.get(key)
-        both = isinstance(there, Mapping) and isinstance(value, Mapping)
-        merged[key] = deep_merge(there, value) if both else value  # type: ignore[arg-type]  # both are tables
+        merged[key] = deep_merge(there, value) if isinstance(there, Mapping) and isinstance(value, Mapping) else value
     return merged
 
 
-def _document(data: Mapping[str, Any]) -> Document:
+class _Where:
+    """Places in a document: the environment's own spelling comes before the base's."""
+
+    def __init__(self, loaded: Loaded, environment: str) -> None:
+        self._loaded, self._environment = loaded, environment
+
+    def of(self, path: Path) -> str:
+        own = ("environments", self._environment, *path)
+        while own not in self._loaded.positions and path not in self._loaded.positions and path:
+            own, path = own[:-1], path[:-1]
+        return self._loaded.locate(dotted(own if own in self._loaded.positions else path))
+
+    def first(self, keys: Sequence[str]) -> str:
+        paths = [tuple(key.split(".")) for key in keys]
+        for prefix in (("environments", self._environment), ()):
+            for path in paths:
+                if (*prefix, *path) in self._loaded.positions:
+                    return self._loaded.locate(".".join((*prefix, *path)))
+        return self._loaded.locate(keys[0])
+
+
+def _without_references(data: dict[str, Any], values: Mapping[str, str], where: _Where) -> dict[str, Any]:
+    secrets = data.get("secrets") or {}
+    references = References(values, {*secrets.get("required", ()), *secrets.get("optional", ())})
+    resolved: dict[str, Any] = references.everywhere(data)
+    if references.unset:
+        names = list(references.unset)
+        raise DocumentError(
+            "not set: " + ", ".join(f"${{{name}}}" for name in names),
+            code="unset-variable",
+            where=where.of(references.unset[names[0]]),
+            hints=(
+                f"set it: --var {names[0]}=VALUE, or export {names[0]}=VALUE",
+                f"or name {names[0]} in secrets.required",
+            ),
+        )
+    return resolved
+
+
+def _document(data: Mapping[str, Any], where: _Where) -> Document:
     shape = Shape()
-    document = shape.section(Document, data)
-    if document is None:  # the parts were checked one by one; only what both leave out can be missing
-        lines = "; ".join(f"{'.'.join(map(str, one.path))}: {one.message}" for one in shape.misfits)
-        raise DocumentError(f"the document with its environment is incomplete: {lines}")
-    made: Document = document
-    return made
+    document: Document | None = shape.section(Document, data)
+    if document is None or shape.misfits:  # what only the whole can lack, or what a reference brought
+        first = shape.misfits[0]
+        told = "; ".join(f"{dotted(one.path)}: {one.message}, expected {one.expected}" for one in shape.misfits)
+        raise DocumentError(f"with its environment and its values, {told}", where=where.of(first.path))
+    return document
 
 
-# -- parts of a target --------------------------------------------------------------------------------------------------
+# -- parts of a target ------------------------------------------------------------------------------------------------
 
 
 def _service(document: Document, loaded: Loaded) -> str:
-    found = document.id or slug(loaded.path.parent.name).replace(".", "-").replace("_", "-").strip("-")
-    if not SERVICE_NAME.fullmatch(found):
+    folder = loaded.path.absolute().parent.name
+    service = document.id or slug(folder).replace(".", "-").replace("_", "-").strip("-")
+    if not SERVICE_NAME.fullmatch(service):
         raise DocumentError(
-            f"the folder's name {loaded.path.parent.name!r} makes no service id",
+            f"the folder's name {folder!r} makes no service id",
             where=loaded.locate("id"),
             hints=('add id = "my-service" to the document',),
         )
-    return found
+    return service
 
 
-def _deploy(document: Document, loaded: Loaded) -> str:
+def _deploy(document: Document, where: _Where) -> str:
     if "deploy" not in document.stack:
         raise DocumentError(
             "the document does not say where to deploy",
             code="no-platform",
-            where=loaded.locate("stack"),
+            where=where.of(("stack", "deploy")),
             hints=('add [stack] deploy = "local" (or "Docker + Kubernetes", "AWS ECS", "Vercel", …)',),
         )
     return document.stack["deploy"]
 
 
 def _strategy(document: Document, platform: str, given: str | None) -> str:
-    if platform and platform_name(platform) == "script":
+    if platform == "script":
         return "script"
     return strategy_name(given or document.deployment.strategy or _DEFAULT_STRATEGY)
 
 
 def _script(name: str, section: str | tuple[str, ...] | ScriptSection) -> Script:
-    if isinstance(section, ScriptSection):
-        rerun = "ask" if section.rerun == "ask" else "safe"
-        return Script(name, section.run, section.timeout_seconds, rerun)  # type: ignore[arg-type]  # one of the two
-    return Script(name, section, rerun="ask" if name == "migrate" else "safe")
+    table = section if isinstance(section, ScriptSection) else ScriptSection(section)
+    rerun: Literal["safe", "ask"] = "ask" if (table.rerun or _rerun_of(name)) == "ask" else "safe"
+    return Script(name, table.run, table.timeout_seconds, rerun)
+
+
+def _rerun_of(name: str) -> str:
+    return "ask" if name == "migrate" else "safe"
 
 
 def _processes(document: Document) -> dict[str, Process]:
     found = {}
     start = document.scripts.get("start")
     if start is not None:
-        found["web"] = Process("web", start.run if isinstance(start, ScriptSection) else start)
+        command: Command = start.run if isinstance(start, ScriptSection) else start
+        found["web"] = Process("web", command, document.deployment.instances or 1)
     for name, one in document.processes.items():
         found[name] = Process(name, one.start, one.instances, one.port)
     return found
+
+
+def _secrets(document: Document) -> Secrets:
+    section = document.secrets
+    return Secrets(section.provider, section.required, section.optional, section.settings)
 
 
 def _health_checks(document: Document) -> tuple[HealthCheck, ...]:
@@ -181,17 +231,6 @@ def _health_checks(document: Document) -> tuple[HealthCheck, ...]:
         if url.startswith(own) and path.startswith("/") and path not in [check.endpoint for check in checks]:
             checks.append(HealthCheck(path))
     return tuple(checks)
-
-
-def _extra(
-    document: Document, base: Mapping[str, Any], data: Mapping[str, Any], part: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Sections that plugins read, as plain values."""
-    found = {key: base[key] for key in (*_TO_PLUGINS, *_KEPT) if key in base}
-    found.update(document.others)
-    if "guardrails" in found:
-        found["guardrails"] = strictest(data, part)
-    return found
 
 
 def _as_text(value: str | int | float | bool) -> str:

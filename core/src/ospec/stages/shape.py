@@ -8,7 +8,6 @@ from __future__ import annotations
 import difflib
 import re
 import types
-import typing
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Union, get_args, get_origin
@@ -16,11 +15,19 @@ from typing import Any, Union, get_args, get_origin
 import attrs
 from attrs import frozen
 
-Path = tuple[str | int, ...]
-_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", types.NoneType: "nothing"}
-_DURATION = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)\s*")
+from ospec.models.document import Limits
+from ospec.stages.toml_positions import Path
+
+DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)")
+DURATION_WORDS = 'seconds, or text such as "30s", "5m", "1h"'
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", types.NoneType: "nothing"}
+_PLURALS = {str: "texts", int: "whole numbers", float: "numbers"}
+_SURELY_MEANT = 0.85
+"""So close to a known key, an unknown one is a slip even where other keys may stand."""
+_PERHAPS_MEANT = 0.6
 _FAILED: Any = object()
+_FREE: Mapping[Any, Any] = {}
 
 
 @frozen
@@ -29,18 +36,28 @@ class Misfit:
 
     path: Path
     message: str
-    expected: str
+    expected: str = ""
     hint: str = ""
 
 
 class Shape:
-    """Structures values; `misfits` holds what did not fit."""
+    """Structures plain values.
 
-    def __init__(self) -> None:
+    Args:
+        partial: keys that the model demands may be missing, but for those of list items: the values are to be merged.
+
+    Attributes:
+        misfits: what did not fit.
+        respelt: paths of keys in another spelling, with the model's name.
+    """
+
+    def __init__(self, partial: bool = False) -> None:
+        self._partial = partial
         self.misfits: list[Misfit] = []
+        self.respelt: list[tuple[Path, str]] = []
 
     def section(self, kind: type, value: Any, path: Path = ()) -> Any:
-        """`value` as an instance of the attrs class `kind`; None where it does not fit."""
+        """`value` as an instance of the attrs class `kind`, without what does not fit; None where nothing is left."""
         made = self._class(kind, value, path)
         return None if made is _FAILED else made
 
@@ -48,114 +65,166 @@ class Shape:
         self.misfits.append(Misfit(path, f"found {describe(value)}", expected, hint))
         return _FAILED
 
+    # -- tables of a known shape ------------------------------------------------------------------------------------
+
     def _class(self, kind: type, value: Any, path: Path) -> Any:
         if not isinstance(value, Mapping):
             return self._fail(path, value, "a table")
+        known = fields_of(kind)
         given: dict[str, Any] = {}
         others: dict[str, Any] = {}
-        fields = _fields(kind)
         for key, one in value.items():
-            found = fields.spelt.get(key)
+            here = (*path, key)
+            found = known.spelt.get(key)
             if found is None:
-                self._unknown(fields, key, one, path, others)
-            elif found.name in given:
-                self.misfits.append(Misfit((*path, key), f"{key} says again what {found.name} says", "one of the two"))
-            else:
-                given[found.name] = self._field(found, one, (*path, key))
-        missing = [name for name in fields.required if name not in given]
-        for name in missing:
-            self.misfits.append(Misfit(path, f"{name} is missing", fields.words[name]))
-        if missing or any(one is _FAILED for one in given.values()):
+                others[key] = self._unknown(known, key, one, here)
+                continue
+            if found.name in given:
+                self.misfits.append(Misfit(here, f"{key!r} says again what {found.name!r} says", "one of the two"))
+            elif key != found.name:
+                self.respelt.append((here, found.name))
+            given[found.name] = self._field(found, one, here)
+        missing = [name for name in known.required if name not in given]
+        if missing and not self._partial:
+            self.misfits += [Misfit(path, f"{name!r} is missing", expected(known.spelt[name].type)) for name in missing]
+        fitting = {name: one for name, one in given.items() if one is not _FAILED}
+        if any(name not in fitting for name in known.required):
             return _FAILED
-        if fields.rest:
-            given[fields.rest] = others
-        return kind(**given)
+        if known.rest:
+            fitting[known.rest.name] = {key: one for key, one in others.items() if one is not _FAILED}
+        return kind(**fitting)
 
-    def _unknown(self, fields: _Fields, key: Any, value: Any, path: Path, others: dict[str, Any]) -> None:
-        close = difflib.get_close_matches(str(key), fields.spelt, n=1, cutoff=0.75)
+    def _unknown(self, known: Fields, key: str, value: Any, path: Path) -> Any:
+        cutoff = _SURELY_MEANT if known.rest else _PERHAPS_MEANT
+        close = difflib.get_close_matches(key, known.spelt, n=1, cutoff=cutoff)
+        if known.rest and not close:
+            return self.value(get_args(known.rest.type)[1], value, path)
         hint = f"did you mean {close[0]!r}?" if close else ""
-        if not isinstance(key, str):
-            self.misfits.append(Misfit((*path, str(key)), f"the key is {describe(key)}", "a key that is text"))
-        elif fields.rest and not close:
-            others[key] = value
-        else:
-            expected = f"one of {', '.join(sorted(fields.names))}"
-            self.misfits.append(Misfit((*path, key), f"unknown key {key!r}", expected, hint))
+        names = ", ".join(sorted(known.names))
+        self.misfits.append(Misfit(path, f"unknown key {key!r}", f"one of {names}" if not hint else "", hint))
+        return _FAILED
 
     def _field(self, found: attrs.Attribute[Any], value: Any, path: Path) -> Any:
-        if found.metadata.get("seconds") and isinstance(value, str):
-            match = _DURATION.fullmatch(value)
+        if found.metadata.get("seconds") and value is not None:
+            match = DURATION.fullmatch(value.strip()) if type(value) is str else None
             if match:
-                return float(match[1]) * _UNITS[match[2]]
-            return self._fail(path, value, 'seconds, or text such as "30s", "5m", "1h"')
-        if found.metadata.get("seconds") and isinstance(value, (int, float)) and value < 0:
-            return self._fail(path, value, "seconds, 0 or more")
-        return self.value(found.type, value, path)
+                value = float(match[1]) * _UNITS[match[2]]
+            elif type(value) not in (int, float):
+                return self._fail(path, value, DURATION_WORDS)
+        return self.value(found.type, value, path, found.metadata)
 
-    def value(self, kind: Any, value: Any, path: Path) -> Any:
-        """`value` as `kind`: a scalar type, a union, a tuple, a mapping, an attrs class, or Any."""
+    # -- values -----------------------------------------------------------------------------------------------------
+
+    def value(self, kind: Any, value: Any, path: Path, rules: Mapping[Any, Any] = _FREE) -> Any:
+        """`value` as `kind`: a scalar type, a union, a tuple, a mapping, an attrs class, or Any.
+
+        Args:
+            rules: metadata of the model's field.
+        """
+        origin = get_origin(kind)
         if kind is Any:
             return value
-        origin = get_origin(kind)
         if origin in (Union, types.UnionType):
-            return self._union(get_args(kind), value, path)
+            return self._union(get_args(kind), value, path, rules)
         if origin is tuple:
-            return self._tuple(get_args(kind)[0], value, path)
-        if origin in (Mapping, dict) or origin is typing.get_origin(Mapping[str, Any]):
-            return self._mapping(get_args(kind)[1], value, path)
+            return self._tuple(get_args(kind)[0], value, path, rules)
+        if origin is Mapping:
+            return self._mapping(get_args(kind)[1], value, path, rules)
         if attrs.has(kind):
             return self._class(kind, value, path)
-        if kind is float and type(value) is int:
-            return float(value)
-        return value if type(value) is kind else self._fail(path, value, _WORDS[kind])
+        if not _could_be(kind, value):
+            return self._fail(path, value, expected(kind))
+        return self._limited(float(value) if kind is float else value, path, rules)
 
-    def _union(self, kinds: Sequence[Any], value: Any, path: Path) -> Any:
+    def _union(self, kinds: Sequence[Any], value: Any, path: Path, rules: Mapping[Any, Any]) -> Any:
         for kind in kinds:
-            tried = Shape()
-            made = tried.value(kind, value, path)
-            if made is not _FAILED and not tried.misfits:
-                return made
-            if tried.misfits and any(misfit.path != path or "found" not in misfit.message for misfit in tried.misfits):
-                self.misfits += tried.misfits  # it is of this kind, with a fault inside
-                return _FAILED
-        return self._fail(path, value, " or ".join(_expected(kind) for kind in kinds if kind is not types.NoneType))
+            if _could_be(kind, value):
+                return self.value(kind, value, path, rules)
+        return self._fail(path, value, " or ".join(dict.fromkeys(map(expected, without_none(kinds)))))
 
-    def _tuple(self, kind: Any, value: Any, path: Path) -> Any:
+    def _tuple(self, kind: Any, value: Any, path: Path, rules: Mapping[Any, Any]) -> Any:
         if not isinstance(value, list):
-            return self._fail(path, value, f"a list of {_expected(kind, plural=True)}")
+            return self._fail(path, value, f"a list of {expected(kind, plural=True)}")
+        limits: Limits | None = rules.get("limits")
+        if limits and limits.form and not value:
+            return self._fail(path, value, limits.words)
+        partial, self._partial = self._partial, False  # lists replace, so their items are whole
         made = [self.value(kind, one, (*path, number)) for number, one in enumerate(value)]
+        self._partial = partial
         return _FAILED if any(one is _FAILED for one in made) else tuple(made)
 
-    def _mapping(self, kind: Any, value: Any, path: Path) -> Any:
+    def _mapping(self, kind: Any, value: Any, path: Path, rules: Mapping[Any, Any]) -> Any:
         if not isinstance(value, Mapping):
             return self._fail(path, value, "a table")
-        wrong = [key for key in value if not isinstance(key, str)]
-        for key in wrong:
-            self.misfits.append(Misfit((*path, str(key)), f"the key is {describe(key)}", "a key that is text"))
-        made = {key: self.value(kind, one, (*path, key)) for key, one in value.items() if isinstance(key, str)}
-        return _FAILED if wrong or any(one is _FAILED for one in made.values()) else made
+        keys: Limits | None = rules.get("keys")
+        for key in value if keys and keys.form else ():
+            if not keys.form.fullmatch(key):  # type: ignore[union-attr]  # the line above has seen both
+                self.misfits.append(Misfit((*path, key), f"the name {key!r} cannot stand here", keys.words))  # type: ignore[union-attr]
+        made = {key: self.value(kind, one, (*path, key), {"limits": rules.get("limits")}) for key, one in value.items()}
+        return {key: one for key, one in made.items() if one is not _FAILED}
+
+    def _limited(self, value: Any, path: Path, rules: Mapping[Any, Any]) -> Any:
+        limits: Limits | None = rules.get("limits")
+        if limits is None or holds(limits, value):
+            return value
+        return self._fail(path, value, limit_words(limits, value), limits.hint)
+
+
+def holds(limits: Limits, value: Any) -> bool:
+    """Whether a scalar is within its limits; text that refers to a value is, until the value is known."""
+    if isinstance(value, str):
+        if "${" in value:
+            return True
+        return (not limits.one_of or value in limits.one_of) and (not limits.form or bool(limits.form.fullmatch(value)))
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        low = limits.at_least is None or value >= limits.at_least
+        high = limits.at_most is None or value <= limits.at_most
+        return low and high and (limits.above is None or value > limits.above)
+    return True
+
+
+def limit_words(limits: Limits, value: Any) -> str:
+    """What would have been within the limits."""
+    if limits.words:
+        return limits.words
+    if isinstance(value, str):
+        return f"one of {', '.join(limits.one_of)}"
+    if limits.above is not None:
+        return f"more than {limits.above}"
+    return f"{limits.at_least} to {limits.at_most}" if limits.at_most is not None else f"{limits.at_least} or more"
+
+
+# -- what the model says ----------------------------------------------------------------------------------------------
 
 
 @frozen
-class _Fields:
+class Fields:
+    """The fields of one class of the model."""
+
     spelt: Mapping[str, attrs.Attribute[Any]]
     """By name and every other spelling."""
     names: tuple[str, ...]
     required: tuple[str, ...]
-    rest: str
-    words: Mapping[str, str]
+    rest: attrs.Attribute[Any] | None
+    """The one that takes keys of any other name."""
 
 
 @cache
-def _fields(kind: type) -> _Fields:
+def fields_of(kind: type) -> Fields:
+    """What a class of the model has, its types resolved."""
     attrs.resolve_types(kind)
     found = [one for one in attrs.fields(kind) if not one.metadata.get("rest")]
-    rest = next((one.name for one in attrs.fields(kind) if one.metadata.get("rest")), "")
-    spelt = {name: one for one in found for name in (one.name, *one.metadata.get("aliases", ()))}
-    required = tuple(one.name for one in found if one.default is attrs.NOTHING)
-    return _Fields(
-        spelt, tuple(one.name for one in found), required, rest, {n: _expected(spelt[n].type) for n in required}
+    return Fields(
+        spelt={name: one for one in found for name in (one.name, *one.metadata.get("aliases", ()))},
+        names=tuple(one.name for one in found),
+        required=tuple(one.name for one in found if one.default is attrs.NOTHING),
+        rest=next((one for one in attrs.fields(kind) if one.metadata.get("rest")), None),
     )
+
+
+def without_none(kinds: Sequence[Any]) -> list[Any]:
+    """The members of a union that say something."""
+    return [kind for kind in kinds if kind is not types.NoneType]
 
 
 def describe(value: Any) -> str:
@@ -165,20 +234,30 @@ def describe(value: Any) -> str:
     if isinstance(value, Mapping):
         return "a table"
     if isinstance(value, list):
-        return "a list"
-    word = _WORDS.get(type(value), type(value).__name__)
+        return "a list" if value else "an empty list"
+    word = _WORDS.get(type(value), "a date")
     shown = repr(value) if not isinstance(value, bool) else str(value).lower()
     return f"{word} {shown}" if len(shown) <= 60 else word
 
 
-def _expected(kind: Any, plural: bool = False) -> str:
-    if kind in _WORDS:
-        return (
-            {str: "texts", int: "whole numbers", float: "numbers"}.get(kind, _WORDS[kind]) if plural else _WORDS[kind]
-        )
+def expected(kind: Any, plural: bool = False) -> str:
+    """A type of the model in words."""
     origin = get_origin(kind)
+    if kind in _WORDS:
+        return _PLURALS.get(kind, _WORDS[kind]) if plural else _WORDS[kind]
     if origin is tuple:
-        return f"a list of {_expected(get_args(kind)[0], plural=True)}"
+        return f"a list of {expected(get_args(kind)[0], plural=True)}"
     if origin in (Union, types.UnionType):
-        return " or ".join(dict.fromkeys(_expected(one) for one in get_args(kind) if one is not types.NoneType))
+        return " or ".join(dict.fromkeys(expected(one) for one in without_none(get_args(kind))))
     return "tables" if plural else "a table"
+
+
+def _could_be(kind: Any, value: Any) -> bool:
+    """Whether a value is of a kind as far as its outermost type tells."""
+    if get_origin(kind) is tuple:
+        return isinstance(value, list)
+    if get_origin(kind) is Mapping or attrs.has(kind):
+        return isinstance(value, Mapping)
+    if kind is float:
+        return type(value) in (int, float)
+    return type(value) is kind

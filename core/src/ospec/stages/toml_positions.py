@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 
 Path = tuple[str | int, ...]
+"""Keys, and numbers of list items."""
 Place = tuple[int, int]
 """Line and column, from 1."""
 
