@@ -1,0 +1,159 @@
+"""The running Envoy: telling it clusters and routes, and waiting until it says that it serves them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ospec.errors import FatalError
+from ospec.models.context import HookContext
+
+from ospec_plugin_local.admin import AdminError, get
+from ospec_plugin_local.envoy_config import FRONT, weights_of
+from ospec_plugin_local.place import Place
+
+_PATIENCE_SECONDS = 10.0
+_POLL_SECONDS = 0.002
+_SLOWEST_POLL_SECONDS = 0.02
+
+
+class Envoy:
+    """Envoy of one place, by its administration socket and its files."""
+
+    def __init__(self, place: Place) -> None:
+        self._place, self._socket = place, str(place.admin_socket)
+
+    def answers(self) -> bool:
+        """Whether it runs and can be asked."""
+        try:
+            return get(self._socket, "/ready", seconds=1.0).startswith(b"LIVE")
+        except AdminError:
+            return False
+
+    def write(self, name: str, content: Mapping[str, Any]) -> None:
+        """Replace a watched file by renaming, the only way that Envoy notices."""
+        write_json(self._place.envoy / "stage" / f"{name}.json", self._place.routes / f"{name}.json", content)
+
+    def wait_for_clusters(self, ctx: HookContext, version: int) -> None:
+        """Wait until it serves this version of the clusters; `FatalError` with its own words where it does not."""
+        self._wait_for_version(ctx, "cluster_manager.cds", version)
+
+    def wait_for_routes(self, ctx: HookContext, name: str, version: int) -> None:
+        """Wait until it serves this version of a listener's routes."""
+        self._wait_for_version(ctx, f"http.{name}.rds.{name}", version)
+
+    def wait_for_healthy(self, ctx: HookContext, cluster: str, count: int) -> None:
+        """Wait until it holds `count` instances of the cluster to be healthy."""
+        stat = f"cluster.{cluster}.membership_healthy"
+
+        def is_so() -> bool:
+            return int(self._stats(f"^{stat}$").get(stat, 0)) >= count
+
+        if not self._wait(ctx, is_so):
+            raise FatalError(
+                f"the proxy does not find {count} healthy instances of {cluster}",
+                code="not-ready",
+                where="local",
+                hints=("see what they printed: ospec logs",),
+            )
+
+    def open_requests(self, cluster: str) -> int:
+        """Requests under way to the cluster now; 0 where Envoy is gone, and with it every request."""
+        stat = f"cluster.{cluster}.upstream_rq_active"
+        try:
+            return int(self._stats(f"^{stat}$").get(stat, 0))
+        except AdminError:
+            return 0
+
+    def weights(self, keys: Mapping[str, str]) -> dict[str, float]:
+        """The percents that the front door gives now, by slot label; `keys` tells the label of each cluster.
+
+        Raises:
+            AdminError: Envoy does not answer.
+        """
+        dump = json.loads(get(self._socket, "/config_dump?resource=dynamic_route_configs"))
+        for entry in dump.get("configs", []):
+            served = entry.get("route_config", {})
+            if served.get("name") == FRONT:
+                return weights_of(served, keys)
+        return {}
+
+    def _wait_for_version(self, ctx: HookContext, prefix: str, version: int) -> None:
+        names = f"^{prefix.replace('.', '[.]')}[.](version_text|update_rejected|update_failure)$"
+        refusals: list[int] = []
+
+        def is_so() -> bool:
+            found = self._stats(names)
+            refused = int(found.get(f"{prefix}.update_rejected", 0)) + int(found.get(f"{prefix}.update_failure", 0))
+            refusals.append(refused)
+            if found.get(f"{prefix}.version_text") == str(version):
+                return True
+            if refused > refusals[0]:
+                raise self._refused(prefix)
+            return False
+
+        if not self._wait(ctx, is_so):
+            raise self._refused(prefix)
+
+    def _refused(self, prefix: str) -> FatalError:
+        log = self._place.logs / "envoy.log"
+        said = [line for line in last_lines(log, 200) if "reject" in line or "rror" in line or "critical" in line]
+        return FatalError(
+            f"the proxy did not take its new configuration ({prefix}): {said[-1] if said else 'no reason given'}",
+            code="proxy-refused",
+            where="local",
+            hints=(f"read all that it says in {log}",),
+        )
+
+    def _stats(self, pattern: str) -> dict[str, Any]:
+        answer = json.loads(get(self._socket, f"/stats?format=json&filter={pattern}"))
+        return {entry["name"]: entry["value"] for entry in answer["stats"] if "name" in entry}
+
+    def _wait(self, ctx: HookContext, is_so: Callable[[], bool]) -> bool:
+        """Whether `is_so` came true in time; an Envoy that does not answer (it restarts) is asked again."""
+        end, pause = time.monotonic() + min(_PATIENCE_SECONDS, ctx.deadline.left), _POLL_SECONDS
+        while True:
+            try:
+                if is_so():
+                    return True
+            except AdminError as error:
+                if time.monotonic() > end:
+                    raise FatalError(
+                        f"the proxy does not answer: {error}",
+                        code="proxy-down",
+                        where="local",
+                        hints=(f"read what it says in {self._place.logs / 'envoy.log'}",),
+                    ) from error
+            if time.monotonic() > end:
+                return False
+            ctx.pause(pause)
+            pause = min(pause * 1.3, _SLOWEST_POLL_SECONDS)
+
+
+def write_json(draft: Path, path: Path, content: Mapping[str, Any]) -> None:
+    """Write `content` to `draft`, then rename it to `path`."""
+    try:
+        draft.write_text(json.dumps(content, indent=1), encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise FatalError(
+            f"cannot write {path}: {error.strerror}",
+            code="state-not-writable",
+            where="local",
+            hints=("make room on the disk, or give yourself the right to write there",),
+        ) from error
+
+
+def last_lines(path: Path, count: int) -> list[str]:
+    """The last lines of a file that may be long; none where it is missing."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - 512 * max(count, 1)))
+            lines = file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []
+    return lines[-count:] if count else []

@@ -1,0 +1,104 @@
+"""Asking every instance of a slot at its own port, past the proxy."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from ospec.errors import FatalError
+from ospec.models.context import HealthContext
+from ospec.models.live import HealthResult, Instance
+from ospec.models.target import HealthCheck
+
+from ospec_plugin_local.envoy import last_lines
+from ospec_plugin_local.observation import instance_of
+from ospec_plugin_local.place import place_of
+from ospec_plugin_local.programs import WEB, request_path
+from ospec_plugin_local.residents import Residents
+from ospec_plugin_local.state import InstanceState, SlotState, load_state
+
+_CONNECT_SECONDS = 2.0
+_SHOWN_LINES = 8
+_MOST_AT_ONCE = 32
+_ENOUGH_BODY = 200
+Question = Callable[[], HealthResult]
+
+
+def check(ctx: HealthContext) -> list[HealthResult]:
+    """Each check of each instance that has a port, once and all at the same time; a worker is healthy while it runs."""
+    place = place_of(ctx.home, ctx.target)
+    state = load_state(place)
+    held = state.slots.get(ctx.slot) if state else None
+    if held is None:
+        raise FatalError(f"slot {ctx.slot} holds nothing to check", code="no-slot", where="local")
+    residents = Residents(place)
+    questions = [question for one in held.instances for question in _questions(ctx, residents, held, one)]
+    with ThreadPoolExecutor(min(_MOST_AT_ONCE, max(1, len(questions)))) as pool:
+        return list(pool.map(lambda question: question(), questions))
+
+
+def _questions(ctx: HealthContext, residents: Residents, held: SlotState, one: InstanceState) -> list[Question]:
+    """What one instance is asked."""
+    instance = instance_of(residents, held, one)
+
+    def said() -> str:
+        log = residents.place.logs / f"{held.program(one)}.log"
+        return " / ".join(last_lines(log, _SHOWN_LINES)) or "it printed nothing"
+
+    if instance.state == "exited" or one.port is None:
+        return [partial(_by_life, instance, said)]
+    if one.process != WEB or not ctx.target.health_checks:
+        return [partial(_by_connecting, instance, said)]
+    return [partial(_by_asking, instance, item, said) for item in ctx.target.health_checks]
+
+
+def _by_life(instance: Instance, said: Callable[[], str]) -> HealthResult:
+    if instance.state == "running":
+        return HealthResult("running", True, instance=instance.id)
+    if instance.state == "starting":
+        return HealthResult("running", False, starting=True, detail="starting", instance=instance.id)
+    return HealthResult("running", False, gone=True, detail=f"it ended: {said()}", instance=instance.id)
+
+
+def _by_connecting(instance: Instance, said: Callable[[], str]) -> HealthResult:
+    started = time.perf_counter()
+    try:
+        socket.create_connection(("127.0.0.1", instance.port or 0), timeout=_CONNECT_SECONDS).close()
+    except OSError as error:
+        return _unreachable("connect", instance, error, said)
+    return HealthResult("connect", True, instance=instance.id, latency_ms=_since(started))
+
+
+def _by_asking(instance: Instance, check: HealthCheck, said: Callable[[], str]) -> HealthResult:
+    path = request_path(check.endpoint)
+    name, started = f"GET {path}", time.perf_counter()
+    connection = http.client.HTTPConnection("127.0.0.1", instance.port, timeout=check.timeout_seconds)
+    try:
+        connection.request("GET", path, headers={"Host": "localhost", "User-Agent": "ospec", "Connection": "close"})
+        answer = connection.getresponse()
+        status, body = answer.status, answer.read(_ENOUGH_BODY)
+    except (OSError, http.client.HTTPException) as error:
+        return _unreachable(name, instance, error, said)
+    finally:
+        connection.close()
+    healthy = 200 <= status < 400
+    detail = f"status {status}" if healthy else f"status {status}: {body.decode('utf-8', 'replace')}"
+    return HealthResult(name, healthy, detail=detail, instance=instance.id, latency_ms=_since(started))
+
+
+def _unreachable(name: str, instance: Instance, error: Exception, said: Callable[[], str]) -> HealthResult:
+    """Nothing answers: it starts, or it ended before and is on its next try."""
+    again = bool(instance.detail)
+    refused = isinstance(error, ConnectionRefusedError)
+    detail = f"{type(error).__name__}: {error}"
+    if again:
+        detail = f"{instance.detail}; {said()}"
+    return HealthResult(name, False, starting=refused and not again, gone=again, detail=detail, instance=instance.id)
+
+
+def _since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 3)

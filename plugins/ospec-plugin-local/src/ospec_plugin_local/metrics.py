@@ -1,0 +1,44 @@
+"""Requests, errors and durations by release, as the keeper counted them at the proxy."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from ospec.models.context import MetricsContext
+from ospec.models.live import Measurement
+
+from ospec_plugin_local import wire
+from ospec_plugin_local.place import place_of
+from ospec_plugin_local.state import load_state
+
+SOURCE = "envoy"
+
+
+def collect(ctx: MetricsContext) -> Iterator[Measurement]:
+    """Bins of about one second; none where the keeper does not answer or nobody asked anything."""
+    place = place_of(ctx.home, ctx.target)
+    state = load_state(place)
+    if state is None:
+        return
+    names = {held.key: held.release for held in (*state.past.values(), *state.slots.values())}
+    try:
+        answer = wire.ask(str(place.keeper_socket), {"op": "bins", "since": time.time() - ctx.since_seconds})
+    except wire.KeeperUnreachableError:
+        return
+    wanted = {slot.release.name for slot in ctx.slots if slot.release}
+    for one in answer["bins"]:
+        release = names.get(one["cluster"])
+        if release and (not wanted or release in wanted):
+            yield from _measurements(one, release)
+
+
+def _measurements(one: dict[str, Any], release: str) -> Iterator[Measurement]:
+    at, seconds = one["at"], one["seconds"]
+    if one["requests"]:
+        yield Measurement("requests", release, SOURCE, at, float(one["requests"]), seconds)
+        yield Measurement("errors", release, SOURCE, at, float(one["errors"]), seconds)
+    if one["timed"]:
+        buckets = tuple((float(bound), int(count)) for bound, count in one["buckets"])
+        yield Measurement("request_duration_ms", release, SOURCE, at, float(one["timed"]), seconds, buckets)

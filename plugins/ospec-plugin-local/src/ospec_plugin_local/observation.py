@@ -1,0 +1,106 @@
+"""What is there now: asked of the proxy and the kernel, changed by nothing here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from ospec.models.live import Instance, LiveState, Role, Slot
+from ospec.models.release import ReleaseRef
+from ospec.naming import digest
+
+from ospec_plugin_local import pids
+from ospec_plugin_local.admin import AdminError, get
+from ospec_plugin_local.place import Place
+from ospec_plugin_local.residents import ENVOY, KEEPER, Residents
+from ospec_plugin_local.state import InstanceState, SlotState, State, load_state, url_of
+
+
+def observe(place: Place) -> LiveState:
+    """The live state of a place; empty where nothing is deployed."""
+    state = load_state(place)
+    if state is None or not state.slots:
+        return LiveState()
+    return look(place, state)
+
+
+def look(place: Place, state: State) -> LiveState:
+    """The live state of a place whose own state is known."""
+    residents, problems = Residents(place), []
+    try:
+        weights = residents.envoy.weights({slot.key: label for label, slot in state.slots.items()})
+        ready = _ready_ports(place)
+    except AdminError:
+        weights, ready = dict(state.weights), set()
+        problems.append("the proxy does not run: nobody is served; ospec up brings it back")
+    if not pids.same(residents.supervisor.record):
+        problems.append("the supervisor does not run: nothing that ends is started again; ospec up brings it back")
+    if not residents.lives(KEEPER):
+        problems.append("the keeper of the variables does not run")
+    if not problems and not residents.lives(ENVOY):
+        problems.append("the proxy runs without its supervisor's knowledge")
+    stable = next((label for label, share in weights.items() if share > 99.99), state.stable)
+    former = state.stable if stable != state.stable else state.former
+    slots = []
+    for label, held in sorted(state.slots.items()):
+        role: Role = "stable" if label == stable else "idle" if label == former else "candidate"
+        slot = _slot(residents, state, held, role, weights.get(label, 0.0), ready)
+        slots.append(slot)
+        if slot.ready < slot.wanted:
+            problems.append(f"slot {label}: {slot.ready} of {slot.wanted} instances are ready")
+    return LiveState(
+        slots=tuple(slots),
+        address=state.address,
+        configuration_digest=digest({"host": state.host, "port": state.port}),
+        problems=tuple(problems),
+    )
+
+
+def instance_of(residents: Residents, held: SlotState, one: InstanceState, ready: bool | None = None) -> Instance:
+    """One instance as the kernel knows it; `ready` is what the proxy says, for one that takes traffic."""
+    record = residents.record(held.program(one))
+    lives = pids.same(record)
+    starts = int(record["starts"]) if record else 0
+    state = "running" if lives else "exited" if record else "starting"
+    return Instance(
+        id=one.id,
+        process=one.process,
+        state=state,
+        ready=lives if ready is None else lives and ready,
+        pid=int(record["pid"]) if record and lives else None,
+        port=one.port,
+        detail=f"started {starts} times" if starts > 1 else "",
+    )
+
+
+def _slot(residents: Residents, state: State, held: SlotState, role: Role, weight: float, ready: set[int]) -> Slot:
+    instances = tuple(
+        instance_of(residents, held, one, one.port in ready if one.port in held.ports else None)
+        for one in held.instances
+    )
+    return Slot(
+        id=held.label,
+        label=held.label,
+        role=role,
+        releases=(ReleaseRef(held.release, held.release_id),),
+        weight_percent=weight,
+        wanted=len(instances),
+        ready=sum(one.ready for one in instances),
+        address=url_of("127.0.0.1", state.slot_ports[held.label]),
+        instances=instances,
+    )
+
+
+def _ready_ports(place: Place) -> set[int]:
+    """Ports of the instances that the proxy sends requests to."""
+    answer = json.loads(get(str(place.admin_socket), "/clusters?format=json"))
+    return {
+        host["address"]["socket_address"]["port_value"]
+        for cluster in answer.get("cluster_statuses", [])
+        for host in cluster.get("host_statuses", [])
+        if _healthy(host.get("health_status", {}))
+    }
+
+
+def _healthy(status: Mapping[str, object]) -> bool:
+    return not any(value is True for value in status.values())

@@ -1,0 +1,178 @@
+"""What a slot's programs are: how many, on which ports, started how, with which environment."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from ospec.errors import FatalError
+from ospec.models.context import DeployContext, RollbackContext
+from ospec.models.target import Command, Process, Target
+
+from ospec_plugin_local import pids
+from ospec_plugin_local.place import Place
+from ospec_plugin_local.ports import free_ports
+from ospec_plugin_local.state import InstanceState, SlotState, State
+
+WEB = "web"
+_NOT_INHERITED = ("PORT", "PWD", "OLDPWD", "SHLVL", "_")
+_SHELLS_OWN = frozenset(
+    {"alias", "cd", "command", "eval", "exec", "exit", "export", "for", "if", "read", "set", "time", "trap", "ulimit"}
+    | {"umask", "unset", "until", "wait", "while", "case", "{", ".", "source", "!"}
+)
+
+
+def counts(ctx: DeployContext | RollbackContext, label: str) -> Mapping[str, int]:
+    """How many instances of each process the slot should have, by process name."""
+    chosen = ctx.target.deployment.environments.get(label)
+    wanted = {name: process.instances for name, process in ctx.target.processes.items()}
+    if WEB in wanted:
+        web = ctx.instances or (chosen.instances if chosen else None)
+        wanted[WEB] = web or wanted[WEB]
+    return wanted
+
+
+def new_slot(ctx: DeployContext | RollbackContext, state: State, label: str, serial: int) -> SlotState:
+    """A slot for the release, its ports chosen."""
+    rows = [
+        (f"{name}-{number}", ctx.target.processes[name])
+        for name, count in counts(ctx, label).items()
+        for number in range(count)
+    ]
+    taken = {one.port for slot in state.slots.values() for one in slot.instances if one.port}
+    taken |= {state.port, *state.slot_ports.values()}
+    ports = iter(free_ports(sum(process.port for _, process in rows), taken))
+    check = ctx.target.health_checks[0] if ctx.target.health_checks else None
+    return SlotState(
+        label=label,
+        release=ctx.release.name,
+        release_id=ctx.release.id,
+        key=f"{label}-{serial}",
+        files=str(ctx.files.resolve()),
+        instances=tuple(
+            InstanceState(name, process.name, next(ports) if process.port else None) for name, process in rows
+        ),
+        check_path=request_path(check.endpoint) if check else "",
+        check_seconds=check.timeout_seconds if check else 5.0,
+    )
+
+
+def environment(ctx: DeployContext | RollbackContext) -> dict[str, str]:
+    """The deployer's environment with the document's variables, secrets resolved now. For the keeper alone.
+
+    Raises:
+        OspecError: a secret cannot be had; it is named.
+    """
+    own = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+    own = {name: value for name, value in own.items() if not name.startswith("OSPEC_")}
+    return {**own, **{name: ctx.secrets.resolve(value) for name, value in ctx.target.variables.items()}}
+
+
+def write_specs(place: Place, target: Target, slot: SlotState, stop_seconds: float) -> None:
+    """Write what the launchers of the slot start. No value of a variable is in there."""
+    for one in slot.instances:
+        values = {
+            "OSPEC_SERVICE": target.service,
+            "OSPEC_ENVIRONMENT": target.environment,
+            "OSPEC_RELEASE": slot.release,
+            "OSPEC_SLOT": slot.label,
+            "OSPEC_PROCESS": one.process,
+        }
+        if one.port:
+            values["PORT"] = str(one.port)
+        write_spec(
+            place,
+            slot.program(one),
+            command_line(target.processes[one.process].command),
+            directory=slot.files,
+            environment=values,
+            key=slot.key,
+            stop_seconds=stop_seconds,
+        )
+
+
+def write_spec(
+    place: Place,
+    name: str,
+    command: list[str],
+    *,
+    directory: str,
+    environment: Mapping[str, str],
+    key: str,
+    stop_seconds: float,
+) -> None:
+    """Write what the launcher of program `name` starts; `key` names the values it gets from the keeper."""
+    pids.write_record(
+        place.programs / f"{name}.json",
+        {
+            "command": command,
+            "directory": directory,
+            "environment": dict(environment),
+            "key": key,
+            "stop_seconds": stop_seconds,
+        },
+    )
+
+
+def command_line(command: Command) -> list[str]:
+    """What is executed: a string by the shell, a list as it is."""
+    return ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
+
+
+def check_commands(target: Target, files: Path, values: Mapping[str, str]) -> None:
+    """Find each process's program before anything is touched.
+
+    Raises:
+        FatalError: there is no process, or a program is missing (``missing-command``).
+    """
+    if not target.processes:
+        raise FatalError(
+            "nothing says how the application starts",
+            code="no-process",
+            where="scripts.start",
+            hints=('add start = "…" to [scripts]',),
+        )
+    if not files.is_dir():
+        raise FatalError(
+            f"the files of the release are gone: {files}",
+            code="no-files",
+            where="local",
+            hints=("deploy the release again",),
+        )
+    for process in target.processes.values():
+        missing = _missing_program(process, files, values.get("PATH", os.defpath))
+        if missing:
+            raise FatalError(
+                f"process {process.name!r} starts {missing!r}, which is neither on the PATH nor in the release",
+                code="missing-command",
+                where="scripts.start" if process.name == WEB else f"processes.{process.name}.start",
+                hints=(f"install {missing}, or correct the command",),
+            )
+
+
+def _missing_program(process: Process, files: Path, path: str) -> str:
+    """The program that the process starts, where it surely is not there; empty otherwise.
+
+    Of a shell line only a plain first word is judged: what else a shell makes of it, it will tell by itself.
+    """
+    if isinstance(process.command, str):
+        word = process.command.split(maxsplit=1)[0] if process.command.strip() else ""
+        if not word or word in _SHELLS_OWN or word != shlex.quote(word):
+            return ""
+    else:
+        word = process.command[0] if process.command else ""
+    if "/" in word:
+        return "" if os.access(files / word, os.X_OK) else word
+    return "" if shutil.which(word, path=path) else word
+
+
+def request_path(endpoint: str) -> str:
+    """The path of a health check, which may be written as a whole URL."""
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(endpoint)
+    path = parts.path or "/"
+    return (path if path.startswith("/") else f"/{path}") + (f"?{parts.query}" if parts.query else "")

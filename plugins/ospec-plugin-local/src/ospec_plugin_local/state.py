@@ -1,0 +1,174 @@
+"""The platform's memory of one service in one environment: what should run and what was told to the proxy."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from attrs import field, frozen
+from ospec.converter import from_json, to_json
+from ospec.errors import FatalError, RetryableError
+from ospec.models.context import HookContext
+
+from ospec_plugin_local.place import Place
+
+VERSION = 1
+SLOTS = ("blue", "green")
+
+
+@frozen
+class InstanceState:
+    """One copy of one process that should run."""
+
+    id: str
+    process: str
+    port: int | None
+    """None for a worker."""
+
+
+@frozen
+class SlotState:
+    """What a slot holds."""
+
+    label: str
+    release: str
+    release_id: str
+    key: str
+    """``<label>-<serial>``: names this deployment's programs, its cluster and its environment at the keeper."""
+    files: str
+    instances: tuple[InstanceState, ...]
+    check_path: str = ""
+    """What the proxy asks instances for; empty: it only connects."""
+    check_seconds: float = 5.0
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """Ports of the instances that take traffic."""
+        return tuple(one.port for one in self.instances if one.process == "web" and one.port)
+
+    def program(self, instance: InstanceState) -> str:
+        """The name of an instance's program, its files and its log."""
+        return f"{self.key}.{instance.id}"
+
+    @property
+    def program_names(self) -> tuple[str, ...]:
+        """Every program of the slot."""
+        return tuple(self.program(one) for one in self.instances)
+
+
+@frozen
+class State:
+    """All of it. `slots` and `past` are by label; `weights` are percents by label."""
+
+    host: str
+    port: int
+    slot_ports: Mapping[str, int]
+    """Where each slot is reached alone."""
+    stop_seconds: float
+    log_bytes: int
+    log_files: int
+    serial: int = 0
+    """Counts deployments."""
+    generation: int = 0
+    """Counts what was told to the proxy; never used twice."""
+    stable: str = ""
+    """The slot that took all the traffic last…"""
+    former: str = ""
+    """…and the one that had it before, while it stays warm."""
+    weights: Mapping[str, float] = field(factory=dict)
+    slots: Mapping[str, SlotState] = field(factory=dict)
+    past: Mapping[str, SlotState] = field(factory=dict)
+    """What each slot held last, for its logs."""
+
+    @property
+    def address(self) -> str:
+        """The front door's URL."""
+        return url_of(self.host, self.port)
+
+    @property
+    def program_names(self) -> tuple[str, ...]:
+        """Every program of every slot."""
+        return tuple(name for slot in self.slots.values() for name in slot.program_names)
+
+
+def url_of(host: str, port: int) -> str:
+    """The URL that reaches a listener from this machine."""
+    reached = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 (compared, not bound)
+    return f"http://{f'[{reached}]' if ':' in reached and not reached.startswith('[') else reached}:{port}"
+
+
+def load_state(place: Place) -> State | None:
+    """The state, or None before the first deployment.
+
+    Raises:
+        FatalError: the file is broken (``state-broken``) or another version's (``state-version``).
+    """
+    try:
+        found = json.loads(place.state.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise _broken(place, str(error)) from error
+    version = found.get("version") if isinstance(found, dict) else None
+    if isinstance(version, int) and version != VERSION:
+        newer = version > VERSION
+        raise FatalError(
+            f"{place.state} has format {version}, this ospec-plugin-local reads {VERSION}",
+            code="state-version",
+            where="local",
+            hints=(
+                "install the newer ospec-plugin-local that wrote it"
+                if newer
+                else "take the service down with the older ospec-plugin-local that wrote it, then deploy again",
+            ),
+        )
+    try:
+        return from_json({key: value for key, value in found.items() if key != "version"}, State)
+    except Exception as error:  # whatever does not fit, the file is not ours to read
+        raise _broken(place, f"{type(error).__name__}: {error}") from error
+
+
+def save_state(place: Place, state: State) -> None:
+    """Keep the state durably; a reader sees the old or the new one."""
+    draft = place.root / ".state.json"
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            json.dump({"version": VERSION, **to_json(state)}, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(place.state)
+    except OSError as error:
+        raise FatalError(
+            f"cannot write {place.state}: {error.strerror}",
+            code="state-not-writable",
+            where="local",
+            hints=("make room on the disk, or give yourself the right to write there",),
+        ) from error
+
+
+@contextmanager
+def changing(ctx: HookContext, place: Place) -> Iterator[None]:
+    """Hold the place's lock; waits for another holder until the deadline, then raises `RetryableError`."""
+    with place.lock.open("a") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                if ctx.deadline.passed:
+                    raise RetryableError("another ospec changes this service", code="busy", where="local") from error
+                ctx.pause(0.02)
+            else:
+                break
+        yield
+
+
+def _broken(place: Place, why: str) -> FatalError:
+    return FatalError(
+        f"{place.state} cannot be read: {why}",
+        code="state-broken",
+        where="local",
+        hints=(f"move {place.root} away, end what still runs, and deploy again",),
+    )
