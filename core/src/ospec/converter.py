@@ -8,15 +8,19 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-@lru_cache(maxsize=1)
-def converter() -> Any:
-    """The converter, made at first use since cattrs takes tens of milliseconds to import."""
+@lru_cache(maxsize=2)
+def converter(unknown_keys: bool = False) -> Any:
+    """The converter, made at first use since cattrs takes tens of milliseconds to import.
+
+    Args:
+        unknown_keys: leave out keys that the model does not have (any more) instead of refusing them.
+    """
     from collections.abc import Mapping
 
     from cattrs import Converter
     from cattrs.strategies import configure_union_passthrough
 
-    made = Converter(forbid_extra_keys=True, detailed_validation=True, unstruct_collection_overrides={tuple: list})
+    made = Converter(forbid_extra_keys=not unknown_keys, detailed_validation=True, unstruct_collection_overrides={tuple: list})
 
     def exactly(*types: type) -> Any:
         def structure(value: Any, _: Any) -> Any:
@@ -43,4 +47,10 @@ def to_json(value: Any) -> Any:
 def from_json(value: Any, kind: type[T]) -> T:
     """JSON values as a model; raises cattrs' `BaseValidationError`, every fault inside."""
     result: T = converter().structure(value, kind)
+    return result
+
+
+def from_stored_json(value: Any, kind: type[T]) -> T:
+    """The same for what a journal holds, which another version of ospec may have written: it may know more keys."""
+    result: T = converter(unknown_keys=True).structure(value, kind)
     return result

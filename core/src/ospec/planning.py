@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from ospec.converter import from_json
+from ospec.converter import from_stored_json
 from ospec.errors import RefusedError
 from ospec.models.live import LiveState
 from ospec.models.plan import Plan, Rollout
@@ -78,7 +78,7 @@ def plan_rollback(project: Project, wish: Wish) -> Plan:
             code="nothing-to-roll-back",
             hints=("see what was deployed: ospec history",),
         )
-    release, target = from_json(found[0]["release"], Release), from_json(found[0]["target"], Target)
+    release, target = from_stored_json(found[0]["release"], Release), from_stored_json(found[0]["target"], Target)
     rollout = go_back(target, project.platform.capabilities, live, release)
     return _composed(project, live, release, rollout, action="rollback", target=target, prepared=True)
 

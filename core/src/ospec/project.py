@@ -10,7 +10,7 @@ from typing import Any
 from attrs import define, field, frozen
 
 from ospec import aliases, builtin
-from ospec.converter import from_json
+from ospec.converter import from_stored_json
 from ospec.errors import OspecError
 from ospec.host.call import Host
 from ospec.host.discover import load_plugins
@@ -91,7 +91,7 @@ class Project:
         """A release by id; as much as its name tells where the store lost it."""
         for one in self.known_releases():
             if one["release"]["id"] == release_id:
-                return from_json(one["release"], Release)
+                return from_stored_json(one["release"], Release)
         return Release(name, release_id, self.target.service, self.target.environment, Artifact(""), "")
 
     def observe(self) -> LiveState:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from attrs import define
 
-from ospec.converter import from_json, to_json
+from ospec.converter import from_stored_json, to_json
 from ospec.engine.execute import Control, Execution
 from ospec.engine.journal import Journal, RunState, error_json, fold, new_run_id
 from ospec.engine.step_run import World
@@ -134,7 +134,7 @@ def take_over(
     """
     store = held.project.store()
     state = fold(store.records(header.run))
-    plan = from_json(state.started["plan"], Plan)
+    plan = from_stored_json(state.started["plan"], Plan)
     if not (abort or rerun):
         _refuse_to_rerun(state, plan)
     tell = _teller(held.project, state, watcher, header.run)
@@ -229,7 +229,7 @@ def unit(project: Project, plan: Plan, role: str) -> Unit:
     if release.id != plan.release.id:
         for one in project.known_releases():
             if one["release"]["id"] == release.id:
-                target = from_json(one["target"], Target)
+                target = from_stored_json(one["target"], Target)
     return Unit(release, target, project.files(release.id))
 
 
