@@ -20,7 +20,9 @@ def converter(unknown_keys: bool = False) -> Any:
     from cattrs import Converter
     from cattrs.strategies import configure_union_passthrough
 
-    made = Converter(forbid_extra_keys=not unknown_keys, detailed_validation=True, unstruct_collection_overrides={tuple: list})
+    made = Converter(
+        forbid_extra_keys=not unknown_keys, detailed_validation=True, unstruct_collection_overrides={tuple: list}
+    )
 
     def exactly(*types: type) -> Any:
         def structure(value: Any, _: Any) -> Any:

@@ -12,7 +12,8 @@ from ospec.stages.references import reference_misfits
 from ospec.stages.shape import Misfit, Shape
 from ospec.stages.toml_positions import Path
 
-_NOT_BY_ENVIRONMENT = ("environments", "id", "ospec_version")
+NOT_BY_ENVIRONMENT = ("environments", "id", "ospec_version")
+"""Keys that say what the document is, whatever the environment."""
 
 
 @frozen
@@ -47,8 +48,8 @@ def _environment(part: Mapping[str, Any], path: Path) -> tuple[Shape, Document]:
     shape = Shape(partial=True)
     shape.misfits += [
         Misfit((*path, key), f"{key!r} cannot differ by environment", "it at the top of the document")
-        for key in _NOT_BY_ENVIRONMENT
+        for key in NOT_BY_ENVIRONMENT
         if key in part
     ]
-    document = shape.section(Document, {key: part[key] for key in part if key not in _NOT_BY_ENVIRONMENT}, path)
+    document = shape.section(Document, {key: part[key] for key in part if key not in NOT_BY_ENVIRONMENT}, path)
     return shape, document or Document()

@@ -132,13 +132,13 @@ class Shape:
             return self._mapping(get_args(kind)[1], value, path, rules)
         if attrs.has(kind):
             return self._class(kind, value, path)
-        if not _could_be(kind, value):
+        if not could_be(kind, value):
             return self._fail(path, value, expected(kind))
         return self._limited(float(value) if kind is float else value, path, rules)
 
     def _union(self, kinds: Sequence[Any], value: Any, path: Path, rules: Mapping[Any, Any]) -> Any:
         for kind in kinds:
-            if _could_be(kind, value):
+            if could_be(kind, value):
                 return self.value(kind, value, path, rules)
         return self._fail(path, value, " or ".join(dict.fromkeys(map(expected, without_none(kinds)))))
 
@@ -252,7 +252,7 @@ def expected(kind: Any, plural: bool = False) -> str:
     return "tables" if plural else "a table"
 
 
-def _could_be(kind: Any, value: Any) -> bool:
+def could_be(kind: Any, value: Any) -> bool:
     """Whether a value is of a kind as far as its outermost type tells."""
     if get_origin(kind) is tuple:
         return isinstance(value, list)

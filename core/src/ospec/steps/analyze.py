@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ospec.errors import FatalError
-from ospec.models.live import Measurement
+from ospec.models.live import Measurement, Slot
 from ospec.models.registration import StepRun
 from ospec.steps.health import DEFAULT_RETRIES, ask_slot, unhealthy
 
@@ -26,14 +26,15 @@ def guard(run: StepRun) -> Mapping[str, Any]:
     target = run.unit(role).target
     retries = target.health_check_retries or DEFAULT_RETRIES
     interval = min([_POLL_SECONDS, *(check.interval_seconds for check in target.health_checks)])
+    slot = run.slot(role)
     started, bad, polls = time.monotonic(), 0, 0
     requests = errors = 0.0
     while True:
-        failing = [result for result in ask_slot(run, role) if not result.healthy]
+        failing = [result for result in ask_slot(run, role, slot.id) if not result.healthy]
         bad, polls = (bad + 1 if failing else 0), polls + 1
         if bad >= retries:
             raise unhealthy(role, failing, f"{bad} times in a row after it took the traffic")
-        requests, errors = _traffic(run, role)
+        requests, errors = _traffic(run, role, slot)
         if requests >= LEAST_REQUESTS and errors > requests * ERROR_PERCENT / 100:
             raise FatalError(
                 f"{errors:.0f} of {requests:.0f} requests to {run.unit(role).release.name} failed within "
@@ -47,11 +48,11 @@ def guard(run: StepRun) -> Mapping[str, Any]:
         run.pause(interval if bad else min(interval, max(left, 0.0)))
 
 
-def _traffic(run: StepRun, role: str) -> tuple[float, float]:
+def _traffic(run: StepRun, role: str, slot: Slot) -> tuple[float, float]:
     """Requests and errors of the slot's release within the window, from the source that saw the most."""
     if not run.capabilities().metrics:
         return 0.0, 0.0
-    answers = run.call("collect_metrics", slots=(run.slot(role),), since_seconds=WINDOW_SECONDS)
+    answers = run.call("collect_metrics", slots=(slot,), since_seconds=WINDOW_SECONDS)
     bins: Sequence[Measurement] = [one for _, answer in answers for one in answer]
     release = run.unit(role).release.name
     sources: dict[str, dict[str, float]] = {}

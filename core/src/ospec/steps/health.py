@@ -12,7 +12,8 @@ from ospec.models.registration import StepRun
 
 DEFAULT_RETRIES = 3
 _FIRST_WAIT_SECONDS = 0.02
-_WAIT_GROWTH = 1.4
+_EAGER_SECONDS = 3.0
+"""How long a start is waited for with short breaks, so that a fast application does not wait for us."""
 
 
 def wait_until_healthy(run: StepRun) -> Mapping[str, Any]:
@@ -26,9 +27,10 @@ def wait_until_healthy(run: StepRun) -> Mapping[str, Any]:
     target = run.unit(role).target
     retries = target.health_check_retries
     interval = target.health_checks[0].interval_seconds if target.health_checks else 1.0
-    started, wait, bad, asked = time.monotonic(), _FIRST_WAIT_SECONDS, 0, 0
+    slot_id = run.slot(role).id
+    started, bad, asked = time.monotonic(), 0, 0
     while True:
-        results, asked = ask_slot(run, role), asked + 1
+        results, asked = ask_slot(run, role, slot_id), asked + 1
         failing = [result for result in results if not result.healthy]
         if not failing:
             return {"checks": len(results), "asked": asked, "seconds": round(time.monotonic() - started, 3)}
@@ -36,18 +38,16 @@ def wait_until_healthy(run: StepRun) -> Mapping[str, Any]:
         bad = bad + 1 if counted else 0
         if bad >= (retries or DEFAULT_RETRIES):
             raise unhealthy(role, failing, f"{bad} bad answers in a row")
-        if time.monotonic() - started > target.startup_seconds:
+        waited = time.monotonic() - started
+        if waited > target.startup_seconds:
             raise unhealthy(role, failing, f"not healthy within {target.startup_seconds:g} s")
-        run.pause(interval if counted else min(wait, interval))
-        wait *= _WAIT_GROWTH
+        run.pause(_FIRST_WAIT_SECONDS if waited < _EAGER_SECONDS and not counted else interval)
 
 
-def ask_slot(run: StepRun, role: str) -> Sequence[HealthResult]:
+def ask_slot(run: StepRun, role: str, slot_id: str) -> Sequence[HealthResult]:
     """Every plugin's health checks of one slot, asked once; none at all is a failure."""
     unit = run.unit(role)
-    answers = run.call(
-        "health_check", target=unit.target, release=unit.release, files=unit.files, slot=run.slot(role).id
-    )
+    answers = run.call("health_check", target=unit.target, release=unit.release, files=unit.files, slot=slot_id)
     results = [result for _, answer in answers for result in answer]
     if not results:
         raise FatalError(
