@@ -302,7 +302,7 @@ class ScriptSection:
     timeout_seconds: float = seconds(600.0, limits=MORE_THAN_NONE)
     """After which its whole process group is ended."""
     rerun: str | None = limited(Limits(one_of=("safe", "ask")), default=None)
-    """``safe`` (of ``migrate``: ``ask``) or ``ask``: what resume does when the script was cut."""
+    """What resume does when the script was cut: ``safe`` runs it again, ``ask`` asks first (the default of ``migrate``)."""
 
 
 @frozen
