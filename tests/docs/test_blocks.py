@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
 import types
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from ospec.models.registration import StepContribution
 from ospec.models.release import Artifact, Release
 from ospec.models.target import Target
 
+ROOT = Path(__file__).parents[2]
 SECONDS = 180
 """For one command of a page."""
 
@@ -31,13 +34,17 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def free_port() -> int:
-    """A port below the ephemeral range that nothing listens on now."""
-    for port in range(20100 + os.getpid() % 5000, 32000):
+def with_free_ports() -> Callable[[str], str]:
+    """Gives text with the ports that pages show (8080, 8090) as two that nothing listens on now, the same each time."""
+    found: list[str] = []
+    for port in range(10100 + os.getpid() % 4000, 15000):
         with socket.socket() as asked:
             if asked.connect_ex(("127.0.0.1", port)):
-                return port
-    raise AssertionError("no port is free")
+                found.append(str(port))
+        if len(found) == 2:
+            break
+    first, second = found
+    return lambda text: text.replace("8080", first).replace("8090", second)
 
 
 def test_toml_is_a_document_or_a_part_of_one(toml_block: Any, tmp_path: Path) -> None:
@@ -73,25 +80,53 @@ def test_python_compiles_and_plugins_load(python_block: Any) -> None:
 
 
 def test_commands_run(page: Any, tmp_path: Path) -> None:
-    """The console blocks of a page, in order, in one empty folder; `skip="why"` on the fence leaves one out."""
-    commands = []
-    for block in page.blocks:
-        if block.language != "console":
-            continue
-        skipped = re.fullmatch(r'skip="(.+)"', block.options)
-        assert skipped or not block.options, f'{block.place}: say skip="why"'
-        if not skipped:
-            commands += [(block, line.removeprefix("$ ")) for line in block.text.splitlines() if line.startswith("$ ")]
+    """The console blocks of a page, in order, in one folder; `skip="why"` on the fence leaves one out.
+
+    Lines without ``$`` have to be in what the command before them printed. A page may say in comments what its reader
+    has already: ``<!-- in examples/hello -->``, ``<!-- run first: COMMAND -->``.
+    """
+    commands = [one for block in page.blocks if block.language == "console" for one in _commands(block)]
     if not commands:
         return
-    port = str(free_port())
-    for block in page.blocks:
-        name = re.fullmatch(r"file=(\S+)", block.options)
-        if name:
-            (tmp_path / name[1]).write_text(block.text)
+    ports = with_free_ports()
+    _prepare(page, tmp_path, ports)
     try:
-        for block, command in commands:
-            done = run(command.replace("8080", port), tmp_path)
-            assert done.returncode == 0, f"{block.place}: {command}\n{done.stdout}\n{done.stderr}"
+        for place, command, wanted in [*_first(page), *commands]:
+            done = run(ports(command), tmp_path)
+            assert done.returncode == 0, f"{place}: {command}\n{done.stdout}\n{done.stderr}"
+            assert [line for line in wanted if line not in done.stdout] == [], f"{place}: {command}\n{done.stdout}"
     finally:
-        run("ospec down --yes", tmp_path)
+        run("ospec down --yes; ospec down -e staging --yes", tmp_path)
+
+
+def _commands(block: Any) -> list[tuple[str, str, list[str]]]:
+    """(place, command, lines it has to print) of one block."""
+    skipped = re.fullmatch(r'skip="(.+)"', block.options)
+    assert skipped or not block.options, f'{block.place}: say skip="why"'
+    found: list[tuple[str, str, list[str]]] = []
+    for line in block.text.splitlines():
+        if line.startswith("$ "):
+            found.append((block.place, line.removeprefix("$ "), []))
+        else:
+            found[-1][2].append(line)
+    return [] if skipped else found
+
+
+def _first(page: Any) -> list[tuple[str, str, list[str]]]:
+    """What the reader has done before, by the page's comments."""
+    text = page.path.read_text(encoding="utf-8")
+    return [(page.path.name, command, []) for command in re.findall(r"<!-- run first: (.+) -->", text)]
+
+
+def _prepare(page: Any, folder: Path, ports: Callable[[str], str]) -> None:
+    """Put the files there that the page shows, and the example that it starts from, without its guard window."""
+    example = re.search(r"<!-- in (examples/\w+) -->", page.path.read_text(encoding="utf-8"))
+    if example:
+        shutil.copytree(ROOT / example[1], folder, dirs_exist_ok=True)
+        document = folder / "ospec.toml"
+        text = ports(document.read_text())
+        document.write_text(text.replace("rollback_threshold_seconds = 5", "rollback_threshold_seconds = 0"))
+    for block in page.blocks:
+        name = re.search(r"\bfile=(\S+)", block.options)
+        if name:
+            (folder / name[1]).write_text(ports(block.text))
