@@ -7,13 +7,22 @@ import socket
 import xmlrpc.client
 from pathlib import Path
 from typing import Any
+from xml.parsers.expat import ExpatError
 
 _SECONDS = 10.0
 
 
 def server(path: Path) -> xmlrpc.client.ServerProxy:
-    """The server that listens at the socket `path`; calls raise `OSError` where it does not, `Fault` on refusal."""
+    """The server that listens at the socket `path`; see `call`."""
     return xmlrpc.client.ServerProxy("http://localhost", transport=_UnixTransport(path))
+
+
+def call(asked: xmlrpc.client.ServerProxy, method: str, *arguments: Any) -> Any:
+    """Call a method; an answer that is cut short, as of a server that ends, is a `ConnectionError` too."""
+    try:
+        return getattr(asked, method)(*arguments)
+    except (http.client.HTTPException, xmlrpc.client.ProtocolError, ExpatError) as error:
+        raise ConnectionError(str(error)) from error
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -37,4 +46,12 @@ class _UnixTransport(xmlrpc.client.Transport):
         self._path = path
 
     def make_connection(self, host: Any) -> http.client.HTTPConnection:
-        return _UnixConnection(self._path)
+        made = _UnixConnection(self._path)
+        self._connection = host, made
+        return made
+
+    def single_request(self, host: Any, handler: str, request_body: Any, verbose: bool = False) -> Any:
+        try:
+            return super().single_request(host, handler, request_body, verbose)
+        finally:
+            self.close()  # the connection
