@@ -12,7 +12,7 @@ from ospec.errors import FatalError
 from ospec.models.context import HookContext
 
 from ospec_plugin_local.admin import AdminError, get
-from ospec_plugin_local.envoy_config import FRONT, weights_of
+from ospec_plugin_local.envoy_config import CLUSTERS, FRONT, weights_of
 from ospec_plugin_local.place import Place
 
 _PATIENCE_SECONDS = 10.0
@@ -33,32 +33,43 @@ class Envoy:
         except AdminError:
             return False
 
-    def write(self, name: str, content: Mapping[str, Any]) -> None:
-        """Replace a watched file by renaming, the only way that Envoy notices."""
-        write_json(self._place.envoy / "stage" / f"{name}.json", self._place.routes / f"{name}.json", content)
+    def tell(self, ctx: HookContext, name: str, content: Mapping[str, Any], wait: bool) -> None:
+        """Replace a watched file by renaming, the only way that Envoy notices, and wait until it serves it.
 
-    def wait_for_clusters(self, ctx: HookContext, version: int) -> None:
-        """Wait until it serves this version of the clusters; `FatalError` with its own words where it does not."""
-        self._wait_for_version(ctx, "cluster_manager.cds", version)
+        Args:
+            name: ``clusters``, or a listener, whose routes these are.
+            wait: False where Envoy does not run and will read the file when it starts.
 
-    def wait_for_routes(self, ctx: HookContext, name: str, version: int) -> None:
-        """Wait until it serves this version of a listener's routes."""
-        self._wait_for_version(ctx, f"http.{name}.rds.{name}", version)
+        Raises:
+            FatalError: it does not take it, with its own words (``proxy-refused``); the file is as it was before.
+        """
+        path = self._place.routes / f"{name}.json"
+        before = path.read_bytes() if path.exists() else None
+        self._rename_to(path, json.dumps(content, indent=1).encode())
+        if wait:
+            prefix = "cluster_manager.cds" if name == CLUSTERS else f"http.{name}.rds.{name}"
+            try:
+                self._wait_for_version(ctx, prefix, str(content["version_info"]))
+            except FatalError:
+                if before is not None:
+                    self._rename_to(path, before)
+                raise
 
-    def wait_for_healthy(self, ctx: HookContext, cluster: str, count: int) -> None:
-        """Wait until it holds `count` instances of the cluster to be healthy."""
+    def told(self, keys: Mapping[str, str]) -> dict[str, float]:
+        """The percents that the front door was told last, as the file says."""
+        try:
+            content = json.loads((self._place.routes / f"{FRONT}.json").read_bytes())
+            return weights_of(content["resources"][0], keys)
+        except (OSError, ValueError, LookupError):
+            return {}
+
+    def healthy(self, cluster: str) -> int:
+        """How many instances of the cluster it holds to be healthy now; 0 where it does not answer."""
         stat = f"cluster.{cluster}.membership_healthy"
-
-        def is_so() -> bool:
-            return int(self._stats(f"^{stat}$").get(stat, 0)) >= count
-
-        if not self._wait(ctx, is_so):
-            raise FatalError(
-                f"the proxy does not find {count} healthy instances of {cluster}",
-                code="not-ready",
-                where="local",
-                hints=("see what they printed: ospec logs",),
-            )
+        try:
+            return int(self._stats(f"^{stat}$").get(stat, 0))
+        except AdminError:
+            return 0
 
     def open_requests(self, cluster: str) -> int:
         """Requests under way to the cluster now; 0 where Envoy is gone, and with it every request."""
@@ -81,7 +92,12 @@ class Envoy:
                 return weights_of(served, keys)
         return {}
 
-    def _wait_for_version(self, ctx: HookContext, prefix: str, version: int) -> None:
+    def _rename_to(self, path: Path, content: bytes) -> None:
+        draft = self._place.envoy / "stage" / path.name
+        draft.write_bytes(content)
+        draft.replace(path)
+
+    def _wait_for_version(self, ctx: HookContext, prefix: str, version: str) -> None:
         names = f"^{prefix.replace('.', '[.]')}[.](version_text|update_rejected|update_failure)$"
         refusals: list[int] = []
 
@@ -89,7 +105,7 @@ class Envoy:
             found = self._stats(names)
             refused = int(found.get(f"{prefix}.update_rejected", 0)) + int(found.get(f"{prefix}.update_failure", 0))
             refusals.append(refused)
-            if found.get(f"{prefix}.version_text") == str(version):
+            if found.get(f"{prefix}.version_text") == version:
                 return True
             if refused > refusals[0]:
                 raise self._refused(prefix)
@@ -131,20 +147,6 @@ class Envoy:
                 return False
             ctx.pause(pause)
             pause = min(pause * 1.3, _SLOWEST_POLL_SECONDS)
-
-
-def write_json(draft: Path, path: Path, content: Mapping[str, Any]) -> None:
-    """Write `content` to `draft`, then rename it to `path`."""
-    try:
-        draft.write_text(json.dumps(content, indent=1), encoding="utf-8")
-        draft.replace(path)
-    except OSError as error:
-        raise FatalError(
-            f"cannot write {path}: {error.strerror}",
-            code="state-not-writable",
-            where="local",
-            hints=("make room on the disk, or give yourself the right to write there",),
-        ) from error
 
 
 def last_lines(path: Path, count: int) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 from ospec_plugin_local.place import Place
 from ospec_plugin_local.state import SLOTS, SlotState, State
 
-FRONT = "front"
+FRONT, CLUSTERS = "front", "clusters"
 RELEASE_HEADER = "x-ospec-release"
 _API = "type.googleapis.com/envoy"
 _WHOLE = 10000
@@ -35,7 +35,7 @@ def bootstrap(place: Place, state: State) -> dict[str, Any]:
         "node": {"id": place.root.name, "cluster": "ospec"},
         "admin": {"address": {"pipe": {"path": str(place.admin_socket), "mode": 0o600}}},
         "static_resources": {"listeners": listeners},
-        "dynamic_resources": {"cds_config": _watched(place, "clusters")},
+        "dynamic_resources": {"cds_config": _watched(place, CLUSTERS)},
         "stats_config": {
             "stats_matcher": {"inclusion_list": {"patterns": [_regex(one) for one in _STATS]}},
             "histogram_bucket_settings": [

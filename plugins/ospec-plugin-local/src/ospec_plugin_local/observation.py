@@ -12,7 +12,7 @@ from ospec.naming import digest
 from ospec_plugin_local import pids
 from ospec_plugin_local.admin import AdminError, get
 from ospec_plugin_local.place import Place
-from ospec_plugin_local.residents import ENVOY, KEEPER, Residents
+from ospec_plugin_local.residents import KEEPER, Residents
 from ospec_plugin_local.state import InstanceState, SlotState, State, load_state, url_of
 
 
@@ -26,19 +26,18 @@ def observe(place: Place) -> LiveState:
 
 def look(place: Place, state: State) -> LiveState:
     """The live state of a place whose own state is known."""
-    residents, problems = Residents(place), []
+    residents = Residents(place)
+    problems = []
+    weights = residents.weights(state)
     try:
-        weights = residents.envoy.weights({slot.key: label for label, slot in state.slots.items()})
         ready = _ready_ports(place)
     except AdminError:
-        weights, ready = dict(state.weights), set()
+        ready = set()
         problems.append("the proxy does not run: nobody is served; ospec up brings it back")
     if not pids.same(residents.supervisor.record):
         problems.append("the supervisor does not run: nothing that ends is started again; ospec up brings it back")
     if not residents.lives(KEEPER):
         problems.append("the keeper of the variables does not run")
-    if not problems and not residents.lives(ENVOY):
-        problems.append("the proxy runs without its supervisor's knowledge")
     stable = next((label for label, share in weights.items() if share > 99.99), state.stable)
     former = state.stable if stable != state.stable else state.former
     slots = []

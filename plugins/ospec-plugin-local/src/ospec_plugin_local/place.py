@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from attrs import frozen
@@ -12,6 +15,7 @@ from ospec.models.target import Target
 from ospec.naming import digest
 
 _RUNTIME_BASE = Path("/tmp")  # noqa: S108 (XDG_RUNTIME_DIR goes away at logout, and TMPDIR may be too long for a socket)
+_NOT_WRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 @frozen
@@ -79,18 +83,11 @@ class Place:
 
     def make(self) -> None:
         """Make what is missing; raise `FatalError` where a folder is not ours alone."""
-        try:
+        with writing():
             for folder in (self.root, self.programs, self.run, self.logs, self.routes, self.envoy / "stage"):
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             for folder in (self.runtime.parent, self.runtime):
                 folder.mkdir(exist_ok=True, mode=0o700)
-        except OSError as error:
-            raise FatalError(
-                f"cannot make {error.filename}: {error.strerror}",
-                code="state-not-writable",
-                where="local",
-                hints=("make room on the disk, or give yourself the right to write there",),
-            ) from error
         for folder in (self.runtime.parent, self.runtime):
             found = folder.lstat()
             if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
@@ -100,6 +97,22 @@ class Place:
                     where="local",
                     hints=(f"remove {folder}, then try again",),
                 )
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Turn what a full or protected disk does into a `FatalError` (``state-not-writable``)."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NOT_WRITABLE:
+            raise
+        raise FatalError(
+            f"cannot write {error.filename or 'to the state folder'}: {error.strerror}",
+            code="state-not-writable",
+            where="local",
+            hints=("make room on the disk, or give yourself the right to write there",),
+        ) from error
 
 
 def place_of(home: Path, target: Target) -> Place:

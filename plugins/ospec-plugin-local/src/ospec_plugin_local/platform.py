@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from attrs import evolve
 from ospec.errors import FatalError
 from ospec.models.context import DeployContext, RetireContext, RollbackContext, SwitchContext
-from ospec.models.live import Deployment, Slot, TrafficState
+from ospec.models.live import Deployment, TrafficState
 from ospec.models.target import Target
 
-from ospec_plugin_local import envoy_config, pids
 from ospec_plugin_local.observation import look
 from ospec_plugin_local.place import Place, place_of
-from ospec_plugin_local.ports import is_free
-from ospec_plugin_local.programs import check_commands, counts, environment, new_slot, write_specs
+from ospec_plugin_local.programs import check_commands, environment
 from ospec_plugin_local.residents import Residents
 from ospec_plugin_local.settings import LocalSettings
-from ospec_plugin_local.state import SLOTS, SlotState, State, changing, load_state, save_state
+from ospec_plugin_local.slots import Slots
+from ospec_plugin_local.state import SLOTS, State, changing, load_state, save_state
 
 _SETTLE_SECONDS = 0.05
 """Requests that were under way to the old route when the new one was acknowledged reach it within this time."""
@@ -33,60 +33,49 @@ def make_able(ctx: DeployContext | RollbackContext) -> Deployment:
     """
     place = place_of(ctx.home, ctx.target)
     before = load_state(place)
-    state = _with_settings(before, ctx.target)
-    label = _slot_for(ctx.slot, before)
-    held = state.slots.get(label)
-    if held and held.release_id != ctx.release.id and state.weights.get(label, 0) > 0:
-        raise FatalError(
-            f"slot {label} serves {held.release}: another release cannot be put there",
-            code="slot-serves",
-            where="local",
-            hints=("see slots and weights: ospec status",),
-        )
-    values = environment(ctx)
-    check_commands(ctx.target, ctx.files, values)
     residents = Residents(place)
-    state = residents.check_ports(state, before)
+    served = residents.weights(before) if before else {}
+    label = _slot_for(ctx.slot, served)
+    held = before.slots.get(label) if before else None
+    if held and held.release_id != ctx.release.id and label in served:
+        raise _serves(label, f"{held.release}: another release cannot be put there")
+    state = residents.check_ports(_with_settings(before, ctx.target), before)
+    values = environment(ctx, state, label)
+    check_commands(ctx.target, ctx.files, values)
     place.make()
     with changing(ctx, place):
-        if held and _still_fits(residents, ctx, held):
-            changed = _keep(residents, ctx, state, held, values)
+        slots = Slots(ctx, residents)
+        if held and slots.still_fits(ctx, held):
+            changed = slots.keep(ctx, state, held, values)
         else:
-            changed, state = True, _replace(residents, ctx, state, label, values)
-    return Deployment(_slot(place, label), changed)
+            changed, state = True, slots.replace(ctx, state, label, values)
+    return Deployment(next(slot for slot in look(place, state).slots if slot.id == label), changed)
 
 
 def switch(ctx: SwitchContext) -> TrafficState:
     """Give each slot its share, wait until the proxy serves it and, with `drain`, until the others' requests ended."""
     place = place_of(ctx.home, ctx.target)
-    state = _existing(place, ctx.target)
-    weights = {label: share for label, share in ctx.split.weights.items() if share > 0}
-    unknown = sorted(set(weights) - set(state.slots))
-    if unknown or abs(sum(weights.values()) - 100) > 0.01:
-        raise FatalError(
-            f"cannot give traffic like this: {dict(ctx.split.weights)}; there are the slots {sorted(state.slots)}",
-            code="bad-split",
-            where="local",
-            hints=("see slots and weights: ospec status",),
-        )
+    state, weights = _checked_split(ctx, place)
     residents = Residents(place)
     with changing(ctx, place):
         if not residents.envoy.answers():
             residents.bring_up(ctx, state)
-        keys = {slot.key: label for label, slot in state.slots.items()}
-        served = residents.envoy.weights(keys)
-        if served != weights:
+        if residents.weights(state) != weights:
             for label in weights:
-                residents.envoy.wait_for_healthy(ctx, state.slots[label].key, len(state.slots[label].ports))
+                residents.wait_for_slot(ctx, state.slots[label])
             state = evolve(state, generation=state.generation + 1)
             save_state(place, state)  # before it is told: a generation is never used twice
-            residents.tell_routes(ctx, state, envoy_config.FRONT, weights)
+            residents.tell_front(ctx, state, weights)
         applied_at = time.time()
-        save_state(place, _weighted(state, weights))
+        whole = next((label for label, share in weights.items() if share > 99.99), state.stable)
+        if whole != state.stable:
+            state = evolve(state, stable=whole, former=state.stable)
+            save_state(place, state)
     if ctx.drain:
         _drain(ctx, residents, [slot.key for label, slot in state.slots.items() if label not in weights])
+    observed = residents.weights(state)
     return TrafficState(
-        {label: residents.envoy.weights(keys).get(label, 0.0) for label in {*state.slots, *ctx.split.weights}},
+        {label: observed.get(label, 0.0) for label in {*state.slots, *ctx.split.weights}},
         address=state.address,
         generation=str(state.generation),
         applied_at=applied_at,
@@ -94,7 +83,11 @@ def switch(ctx: SwitchContext) -> TrafficState:
 
 
 def retire(ctx: RetireContext) -> None:
-    """Take a slot away, or everything."""
+    """Take a slot away, or everything.
+
+    Raises:
+        FatalError: the slot serves (``slot-serves``).
+    """
     place = place_of(ctx.home, ctx.target)
     state = load_state(place)
     if state is None:
@@ -103,27 +96,33 @@ def retire(ctx: RetireContext) -> None:
     place.make()
     with changing(ctx, place):
         if ctx.slot is None:
-            save_state(place, _emptied(state))
             residents.take_away(state)
+            save_state(place, evolve(state, stable="", former="", slots={}, past={**state.past, **state.slots}))
             return
-        if state.weights.get(ctx.slot, 0) > 0:
-            raise FatalError(
-                f"slot {ctx.slot} serves {state.weights[ctx.slot]:g} % of the traffic and stays",
-                code="slot-serves",
-                where="local",
-                hints=("switch to another slot first, or take everything down: ospec down",),
-            )
+        share = residents.weights(state).get(ctx.slot, 0.0)
+        if share:
+            raise _serves(ctx.slot, f"{share:g} % of the traffic, and stays")
         if ctx.slot in state.slots:
-            _take_away(residents, ctx, state, ctx.slot)
+            Slots(ctx, residents).take_away(state, ctx.slot)
 
 
-def _slot_for(wanted: str, state: State | None) -> str:
+def _slot_for(wanted: str, served: Mapping[str, float]) -> str:
     if wanted in SLOTS:
         return wanted
     if wanted:
-        raise FatalError(f"there is no slot {wanted!r}: expected blue or green", code="unknown-slot", where="local")
-    weights = state.weights if state else {}
-    return next((label for label in SLOTS if not weights.get(label)), SLOTS[0])
+        raise FatalError(
+            f"there is no slot {wanted!r}: this platform has blue and green", code="no-slot", where="local"
+        )
+    return next((label for label in SLOTS if label not in served), SLOTS[0])
+
+
+def _serves(label: str, what: str) -> FatalError:
+    return FatalError(
+        f"slot {label} serves {what}",
+        code="slot-serves",
+        where="local",
+        hints=("see slots and weights: ospec status", "take everything down: ospec down"),
+    )
 
 
 def _with_settings(state: State | None, target: Target) -> State:
@@ -141,113 +140,25 @@ def _with_settings(state: State | None, target: Target) -> State:
     )
 
 
-def _existing(place: Place, target: Target) -> State:
+def _checked_split(ctx: SwitchContext, place: Place) -> tuple[State, dict[str, float]]:
+    """The state, and the shares of the slots that get traffic."""
     state = load_state(place)
     if state is None or not state.slots:
         raise FatalError(
-            f"{target.service} in {target.environment} is not deployed here",
+            f"{ctx.target.service} in {ctx.target.environment} is not deployed here",
             code="not-deployed",
             where="local",
             hints=("deploy it first: ospec run deploy",),
         )
-    return state
-
-
-def _still_fits(residents: Residents, ctx: DeployContext | RollbackContext, held: SlotState) -> bool:
-    """Whether what the slot holds is the release as it is wanted, on ports that are still its own."""
-    counted: dict[str, int] = {}
-    for one in held.instances:
-        counted[one.process] = counted.get(one.process, 0) + 1
-    if held.release_id != ctx.release.id or counted != dict(counts(ctx, held.label)):
-        return False
-    return all(
-        pids.group_lives(residents.record(held.program(one))) or is_free("127.0.0.1", one.port)
-        for one in held.instances
-        if one.port
-    )
-
-
-def _keep(
-    residents: Residents, ctx: DeployContext | RollbackContext, state: State, held: SlotState, values: dict[str, str]
-) -> bool:
-    """Have everything of a slot run that already holds the release; whether anything was missing."""
-    save_state(residents.place, state)
-    write_specs(residents.place, ctx.target, held, state.stop_seconds)
-    missing = residents.bring_up(ctx, state)
-    if held.key not in residents.ask_keeper(ctx, {"op": "keys"})["keys"]:
-        residents.ask_keeper(ctx, {"op": "put", "key": held.key, "environment": values})
-        missing = True
-    missing |= residents.start_programs(state)
-    _tell_slot(residents, ctx, state, held.label)
-    return missing
-
-
-def _replace(
-    residents: Residents, ctx: DeployContext | RollbackContext, state: State, label: str, values: dict[str, str]
-) -> State:
-    """Put the release into the slot, in place of what it held."""
-    place = residents.place
-    if label in state.slots and not state.weights.get(label):
-        state = _take_away(residents, ctx, state, label)
-    former = state.slots.get(label)
-    held = new_slot(ctx, state, label, state.serial + 1)
-    for old in [path for path in place.logs.glob(f"{label}-*.log*") if not path.name.startswith(f"{held.key}.")]:
-        old.unlink(missing_ok=True)
-    state = evolve(
-        state,
-        serial=state.serial + 1,
-        generation=state.generation + 1,
-        slots={**state.slots, label: held},
-        former="" if state.former == label else state.former,
-    )
-    save_state(place, state)
-    residents.bring_up(ctx, state)
-    residents.ask_keeper(ctx, {"op": "put", "key": held.key, "environment": values})
-    write_specs(place, ctx.target, held, state.stop_seconds)
-    residents.start_programs(state)
-    residents.tell_clusters(ctx, state)
-    _tell_slot(residents, ctx, state, label)
-    if state.weights.get(label):
-        residents.tell_routes(ctx, state, envoy_config.FRONT, state.weights)
-    if former:
-        residents.stop_programs(former.program_names, state)
-    return state
-
-
-def _take_away(
-    residents: Residents, ctx: DeployContext | RollbackContext | RetireContext, state: State, label: str
-) -> State:
-    """End what an idle slot holds: its way in first, then its programs, then its cluster."""
-    held = state.slots[label]
-    left = evolve(
-        state,
-        generation=state.generation + 1,
-        slots={other: slot for other, slot in state.slots.items() if other != label},
-        past={**state.past, label: held},
-        former="" if state.former == label else state.former,
-    )
-    save_state(residents.place, left)
-    residents.tell_routes(ctx, left, label, {})
-    residents.stop_programs(held.program_names, left)
-    residents.tell_clusters(ctx, left)
-    if residents.lives("keeper"):
-        residents.ask_keeper(ctx, {"op": "drop", "key": held.key})
-    return left
-
-
-def _tell_slot(residents: Residents, ctx: DeployContext | RollbackContext, state: State, label: str) -> None:
-    residents.tell_routes(ctx, state, label, {label: 100.0})
-
-
-def _weighted(state: State, weights: dict[str, float]) -> State:
-    whole = next((label for label, share in weights.items() if share > 99.99), "")
-    if whole and whole != state.stable:
-        state = evolve(state, stable=whole, former=state.stable)
-    return evolve(state, weights=weights)
-
-
-def _emptied(state: State) -> State:
-    return evolve(state, stable="", former="", weights={}, slots={}, past={**state.past, **state.slots})
+    weights = {label: share for label, share in ctx.split.weights.items() if share > 0}
+    if set(weights) - set(state.slots) or abs(sum(weights.values()) - 100) > 0.01:
+        raise FatalError(
+            f"cannot give traffic like this: {dict(ctx.split.weights)}; there are the slots {sorted(state.slots)}",
+            code="bad-split",
+            where="local",
+            hints=("see slots and weights: ospec status",),
+        )
+    return state, weights
 
 
 def _drain(ctx: SwitchContext, residents: Residents, clusters: list[str]) -> None:
@@ -260,12 +171,3 @@ def _drain(ctx: SwitchContext, residents: Residents, clusters: list[str]) -> Non
                 ctx.log(f"{open_requests} requests to {cluster} are still open after the drain time")
                 break
             ctx.pause(_DRAIN_POLL_SECONDS)
-
-
-def _slot(place: Place, label: str) -> Slot:
-    state = load_state(place)
-    live = look(place, state) if state else None
-    slot = live.slot(label) if live else None
-    if slot is None:
-        raise FatalError(f"slot {label} vanished while it was deployed", code="slot-vanished", where="local")
-    return slot

@@ -15,7 +15,7 @@ from ospec.models.target import Command, Process, Target
 from ospec_plugin_local import pids
 from ospec_plugin_local.place import Place
 from ospec_plugin_local.ports import free_ports
-from ospec_plugin_local.state import InstanceState, SlotState, State
+from ospec_plugin_local.state import InstanceState, SlotState, State, url_of
 
 WEB = "web"
 _NOT_INHERITED = ("PORT", "PWD", "OLDPWD", "SHLVL", "_")
@@ -35,7 +35,7 @@ def counts(ctx: DeployContext | RollbackContext, label: str) -> Mapping[str, int
     return wanted
 
 
-def new_slot(ctx: DeployContext | RollbackContext, state: State, label: str, serial: int) -> SlotState:
+def new_slot(ctx: DeployContext | RollbackContext, state: State, label: str) -> SlotState:
     """A slot for the release, its ports chosen."""
     rows = [
         (f"{name}-{number}", ctx.target.processes[name])
@@ -50,7 +50,7 @@ def new_slot(ctx: DeployContext | RollbackContext, state: State, label: str, ser
         label=label,
         release=ctx.release.name,
         release_id=ctx.release.id,
-        key=f"{label}-{serial}",
+        key=f"{label}-{state.serial + 1}",
         files=str(ctx.files.resolve()),
         instances=tuple(
             InstanceState(name, process.name, next(ports) if process.port else None) for name, process in rows
@@ -60,15 +60,24 @@ def new_slot(ctx: DeployContext | RollbackContext, state: State, label: str, ser
     )
 
 
-def environment(ctx: DeployContext | RollbackContext) -> dict[str, str]:
-    """The deployer's environment with the document's variables, secrets resolved now. For the keeper alone.
+def environment(ctx: DeployContext | RollbackContext, state: State, label: str) -> dict[str, str]:
+    """The deployer's environment, the document's secrets by name, and its variables, resolved now.
+
+    For the keeper alone: no value goes into a file.
 
     Raises:
         OspecError: a secret cannot be had; it is named.
     """
     own = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
     own = {name: value for name, value in own.items() if not name.startswith("OSPEC_")}
-    return {**own, **{name: ctx.secrets.resolve(value) for name, value in ctx.target.variables.items()}}
+    for name in (*ctx.target.secrets.required, *ctx.target.secrets.optional):
+        own[name] = ctx.secrets.resolve(f"${{{name}}}")
+    addresses = {"HEALTH_CHECK_URL": url_of("127.0.0.1", state.slot_ports[label]), "APP_URL": state.address}
+    for name, value in ctx.target.variables.items():
+        for known, address in addresses.items():
+            value = value.replace(f"${{{known}}}", own.get(known, address))
+        own[name] = ctx.secrets.resolve(value)
+    return own
 
 
 def write_specs(place: Place, target: Target, slot: SlotState, stop_seconds: float) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -13,18 +15,22 @@ from ospec.errors import FatalError, RefusedError
 from ospec.models.context import HookContext
 
 from ospec_plugin_local import envoy_config, pids, wire
+from ospec_plugin_local.admin import AdminError
 from ospec_plugin_local.binary import envoy_path
-from ospec_plugin_local.envoy import Envoy, last_lines, write_json
+from ospec_plugin_local.envoy import Envoy, last_lines
 from ospec_plugin_local.place import Place
 from ospec_plugin_local.ports import free_ports, is_free
 from ospec_plugin_local.programs import write_spec
-from ospec_plugin_local.state import SLOTS, State
+from ospec_plugin_local.state import SLOTS, SlotState, State
 from ospec_plugin_local.supervisor import Supervisor
 
 ENVOY, KEEPER = "envoy", "keeper"
 RESIDENTS = (ENVOY, KEEPER)
 _PATIENCE_SECONDS = 15.0
 _POLL_SECONDS = 0.005
+_ALL_READY_SECONDS = 3.0
+_SILENT_SECONDS = 3.0
+"""A resident that lives and does not answer for so long has lost its socket, and is started again."""
 
 
 class Residents:
@@ -70,7 +76,7 @@ class Residents:
                     f"see who listens there: ss -ltnp 'sport = :{state.port}'",
                 ),
             )
-        if self.lives(ENVOY):
+        if self.lives(ENVOY) or all(port and is_free("127.0.0.1", port) for port in state.slot_ports.values()):
             return state
         taken = {state.port, *(one.port for slot in state.slots.values() for one in slot.instances if one.port)}
         return evolve(state, slot_ports=dict(zip(SLOTS, free_ports(len(SLOTS), taken), strict=True)))
@@ -79,20 +85,25 @@ class Residents:
         """Have supervisor, Envoy and keeper run, and what else the state names; whether anything was missing."""
         self.place.make()
         moved = self._write(ctx, state)
-        missing = False
-        if not self.supervisor.answers():
-            missing = True
-            for name, answers in ((ENVOY, self.envoy.answers), (KEEPER, self._keeper_answers)):
-                if self.lives(name) and not answers():
+        missing = not self.supervisor.answers()
+        if missing:
+            for name in RESIDENTS:
+                if self.lives(name) and not self.answers(name):
                     pids.kill_leader(self.record(name))  # its socket went: nobody could tell it anything any more
             self.supervisor.start()
         else:
             self.supervisor.apply()
             if moved:
                 self.supervisor.restart(ENVOY)
-        for name, answers in ((KEEPER, self._keeper_answers), (ENVOY, self.envoy.answers)):
-            missing |= self._wait_for(ctx, name, answers)
+        for name in RESIDENTS:
+            if not self.answers(name):
+                missing = True
+                self._wait_for(ctx, name)
         return missing
+
+    def answers(self, name: str) -> bool:
+        """Whether a resident can be asked."""
+        return self.envoy.answers() if name == ENVOY else self._keeper_answers()
 
     def start_programs(self, state: State) -> bool:
         """Have every program of the state run; whether one did not."""
@@ -126,11 +137,13 @@ class Residents:
             pids.kill_leader(self.supervisor.record)
         records = [pids.read_record(path) for path in self.place.run.glob("*.json")]
         for record in records:
-            pids.kill_group(record, 15)
+            pids.kill_group(record, signal.SIGTERM)
         for record in records:
             pids.end_group(record, state.stop_seconds)
         for folder in (self.place.programs, self.place.run, self.place.envoy, self.place.runtime):
             shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # the runtime folder of all services goes with the last of them
+            self.place.runtime.parent.rmdir()
 
     def ask_keeper(self, ctx: HookContext, question: Mapping[str, Any]) -> dict[str, Any]:
         """Ask the keeper, waiting for one that restarts."""
@@ -148,17 +161,50 @@ class Residents:
                     ) from error
             ctx.pause(_POLL_SECONDS)
 
+    def weights(self, state: State) -> dict[str, float]:
+        """The percents that the front door gives, by slot label; as it was told last where Envoy does not answer."""
+        keys = {slot.key: label for label, slot in state.slots.items()}
+        try:
+            return self.envoy.weights(keys)
+        except AdminError:
+            return self.envoy.told(keys)
+
+    def wait_for_slot(self, ctx: HookContext, held: SlotState, seconds: float = _ALL_READY_SECONDS) -> None:
+        """Wait until Envoy holds every instance of the slot to be healthy; after `seconds`, one is enough.
+
+        Raises:
+            FatalError: not one is (``not-ready``).
+        """
+        end = time.monotonic() + min(seconds, ctx.deadline.left)
+        while (healthy := self.envoy.healthy(held.key)) < len(held.ports):
+            if time.monotonic() > end:
+                if healthy:
+                    ctx.log(f"only {healthy} of {len(held.ports)} instances in slot {held.label} are healthy")
+                    return
+                raise FatalError(
+                    f"the proxy finds no healthy instance in slot {held.label}",
+                    code="not-ready",
+                    where="local",
+                    hints=("see what they printed: ospec logs",),
+                )
+            ctx.pause(_POLL_SECONDS)
+
     def tell_clusters(self, ctx: HookContext, state: State) -> None:
         """Tell Envoy the clusters and wait until it serves them; an Envoy that is down reads them later."""
-        self.envoy.write("clusters", envoy_config.clusters(state.slots, state.generation))
-        if self.lives(ENVOY):
-            self.envoy.wait_for_clusters(ctx, state.generation)
+        content = envoy_config.clusters(state.slots, state.generation)
+        self.envoy.tell(ctx, envoy_config.CLUSTERS, content, self.lives(ENVOY))
 
-    def tell_routes(self, ctx: HookContext, state: State, name: str, weights: Mapping[str, float]) -> None:
-        """Tell Envoy the routes of one listener and wait until it serves them."""
-        self.envoy.write(name, envoy_config.routes(name, state.slots, weights, state.generation))
-        if self.lives(ENVOY):
-            self.envoy.wait_for_routes(ctx, name, state.generation)
+    def tell_slot(self, ctx: HookContext, state: State, label: str) -> None:
+        """Tell Envoy the routes of a slot's own address, which reach what it holds and nothing else."""
+        content = envoy_config.routes(
+            label, state.slots, {label: 100.0} if label in state.slots else {}, state.generation
+        )
+        self.envoy.tell(ctx, label, content, self.lives(ENVOY))
+
+    def tell_front(self, ctx: HookContext, state: State, weights: Mapping[str, float]) -> None:
+        """Tell Envoy the routes of the front door: percents by slot label."""
+        content = envoy_config.routes(envoy_config.FRONT, state.slots, weights, state.generation)
+        self.envoy.tell(ctx, envoy_config.FRONT, content, self.lives(ENVOY))
 
     def _keeper_answers(self) -> bool:
         try:
@@ -166,25 +212,31 @@ class Residents:
         except wire.KeeperUnreachableError:
             return False
 
-    def _wait_for(self, ctx: HookContext, name: str, answers: Any) -> bool:
-        """Wait until a resident answers; whether it did not at once."""
-        if answers():
-            return False
-        end = time.monotonic() + min(_PATIENCE_SECONDS, ctx.deadline.left)
-        known = self.supervisor.programs().get(name)
-        if known and known["statename"] in ("STOPPED", "EXITED", "FATAL"):
-            self.supervisor.begin(name)
-        while not answers():
-            if time.monotonic() > end:
-                log = self.place.logs / f"{name}.log"
-                raise FatalError(
-                    f"{name} does not start: {' / '.join(last_lines(log, 3)) or 'it says nothing'}",
-                    code="proxy-down" if name == ENVOY else "keeper-down",
-                    where="local",
-                    hints=(f"read all that it says in {log}",),
-                )
+    def _wait_for(self, ctx: HookContext, name: str) -> None:
+        """Wait until a resident answers; one that is silent although it lives is started again."""
+        began = time.monotonic()
+        restarted = False
+        while not self.answers(name):
+            told = self.supervisor.programs()[name]
+            if told["statename"] in ("STOPPED", "EXITED", "FATAL"):
+                self.supervisor.begin(name)
+            if not restarted and self.lives(name) and time.monotonic() - began > _SILENT_SECONDS:
+                restarted = True
+                self.supervisor.restart(name)
+            if told["statename"] == "BACKOFF" or time.monotonic() - began > min(_PATIENCE_SECONDS, ctx.deadline.left):
+                raise self._does_not_start(name)
             ctx.pause(_POLL_SECONDS)
-        return True
+
+    def _does_not_start(self, name: str) -> FatalError:
+        log = self.place.logs / f"{name}.log"
+        said = last_lines(log, 50)
+        worst = [line for line in said if "[critical]" in line or "[error]" in line] or said or ["it says nothing"]
+        return FatalError(
+            f"{name} does not start: {worst[-1]}",
+            code="proxy-down" if name == ENVOY else "keeper-down",
+            where="local",
+            hints=(f"read all that it says in {log}",),
+        )
 
     def _write(self, ctx: HookContext, state: State) -> bool:
         """Write what the residents read at their start; whether a running Envoy has to start again for it."""
@@ -192,12 +244,13 @@ class Residents:
         wanted = envoy_config.bootstrap(place, state)
         path = place.envoy / "bootstrap.json"
         moved = self.lives(ENVOY) and pids.read_record(path) != wanted
-        write_json(place.envoy / "stage" / "bootstrap.json", path, wanted)
+        pids.write_record(path, wanted)
         if not self.lives(ENVOY):
+            weights = self.weights(state)
             self.tell_clusters(ctx, state)
             for label in SLOTS:
-                self.tell_routes(ctx, state, label, {label: 100.0} if label in state.slots else {})
-            self.tell_routes(ctx, state, envoy_config.FRONT, state.weights)
+                self.tell_slot(ctx, state, label)
+            self.tell_front(ctx, state, weights)
         command = [str(envoy_path()), "-c", str(path), "--concurrency", "2", "--disable-hot-restart"]
         command += ["-l", "warning", "--reject-unknown-dynamic-fields"]
         keeper = [sys.executable, "-S", "-m", "ospec_plugin_local.keeper", str(state.log_bytes), str(state.log_files)]

@@ -13,7 +13,7 @@ from ospec.converter import from_json, to_json
 from ospec.errors import FatalError, RetryableError
 from ospec.models.context import HookContext
 
-from ospec_plugin_local.place import Place
+from ospec_plugin_local.place import Place, writing
 
 VERSION = 1
 SLOTS = ("blue", "green")
@@ -61,7 +61,7 @@ class SlotState:
 
 @frozen
 class State:
-    """All of it. `slots` and `past` are by label; `weights` are percents by label."""
+    """All of it. `slots` and `past` are by label. Who gets which traffic is in what was told to the proxy."""
 
     host: str
     port: int
@@ -78,7 +78,6 @@ class State:
     """The slot that took all the traffic last…"""
     former: str = ""
     """…and the one that had it before, while it stays warm."""
-    weights: Mapping[str, float] = field(factory=dict)
     slots: Mapping[str, SlotState] = field(factory=dict)
     past: Mapping[str, SlotState] = field(factory=dict)
     """What each slot held last, for its logs."""
@@ -134,25 +133,22 @@ def load_state(place: Place) -> State | None:
 def save_state(place: Place, state: State) -> None:
     """Keep the state durably; a reader sees the old or the new one."""
     draft = place.root / ".state.json"
-    try:
-        with draft.open("w", encoding="utf-8") as file:
-            json.dump({"version": VERSION, **to_json(state)}, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(place.state)
-    except OSError as error:
-        raise FatalError(
-            f"cannot write {place.state}: {error.strerror}",
-            code="state-not-writable",
-            where="local",
-            hints=("make room on the disk, or give yourself the right to write there",),
-        ) from error
+    with draft.open("w", encoding="utf-8") as file:
+        json.dump({"version": VERSION, **to_json(state)}, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(place.state)
 
 
 @contextmanager
 def changing(ctx: HookContext, place: Place) -> Iterator[None]:
-    """Hold the place's lock; waits for another holder until the deadline, then raises `RetryableError`."""
-    with place.lock.open("a") as lock:
+    """Hold the place's lock for as long as something is changed there.
+
+    Raises:
+        RetryableError: another holder kept it until the deadline.
+        FatalError: the disk is full, or not ours to write.
+    """
+    with writing(), place.lock.open("a") as lock:
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -139,13 +139,12 @@ class Supervisor:
         from xmlrpc.client import Fault
 
         waiting = set(names)
-        for name in tuple(waiting):
+        for name in waiting:
             try:
                 self._ask("stopProcess", name, False)
             except Fault as fault:
                 if fault.faultCode not in (10, 70):  # BAD_NAME, NOT_RUNNING
                     raise
-                waiting.discard(name)
         while waiting:
             waiting &= {one["name"] for one in self._ask("getAllProcessInfo") if one["pid"]}
             time.sleep(_POLL_SECONDS)  # each question also has it look for ended children
@@ -167,6 +166,7 @@ class Supervisor:
         except OSError:
             pids.kill_leader(record)
         while pids.same(record):
+            self.answers()  # each question wakes it from its wait of a second
             time.sleep(_POLL_SECONDS)
 
     def _environment(self) -> dict[str, str]:
@@ -184,8 +184,8 @@ class Supervisor:
         }
 
     def _ask(self, method: str, *arguments: Any) -> Any:
-        from ospec_plugin_local.unix_rpc import server
+        from ospec_plugin_local.unix_rpc import call, server
 
         if self._server is None:
             self._server = server(self._place.supervisor_socket)
-        return getattr(self._server.supervisor, method)(*arguments)
+        return call(self._server, f"supervisor.{method}", *arguments)

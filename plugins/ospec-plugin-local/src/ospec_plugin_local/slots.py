@@ -1,0 +1,119 @@
+"""Filling and emptying one slot, in an order that a crash at any point leaves to be done again."""
+
+from __future__ import annotations
+
+from attrs import evolve
+from ospec.models.context import DeployContext, HookContext, RollbackContext
+
+from ospec_plugin_local import pids
+from ospec_plugin_local.ports import is_free
+from ospec_plugin_local.programs import counts, new_slot, write_specs
+from ospec_plugin_local.residents import KEEPER, Residents
+from ospec_plugin_local.state import SlotState, State, save_state
+
+
+class Slots:
+    """What is done to the slots of one place during one hook call."""
+
+    def __init__(self, ctx: HookContext, residents: Residents) -> None:
+        self._ctx, self._residents, self._place = ctx, residents, residents.place
+
+    def still_fits(self, ctx: DeployContext | RollbackContext, held: SlotState) -> bool:
+        """Whether what the slot holds is the release as it is wanted, on ports that are still its own."""
+        counted: dict[str, int] = {}
+        for one in held.instances:
+            counted[one.process] = counted.get(one.process, 0) + 1
+        if held.release_id != ctx.release.id or counted != dict(counts(ctx, held.label)):
+            return False
+        return all(
+            pids.group_lives(self._residents.record(held.program(one))) or is_free("127.0.0.1", one.port)
+            for one in held.instances
+            if one.port
+        )
+
+    def keep(self, ctx: DeployContext | RollbackContext, state: State, held: SlotState, values: dict[str, str]) -> bool:
+        """Have everything of a slot run that already holds the release; whether anything was missing."""
+        save_state(self._place, state)
+        write_specs(self._place, ctx.target, held, state.stop_seconds)
+        missing = self._forget_ended(held)
+        missing |= self._residents.bring_up(ctx, state)
+        if held.key not in self._residents.ask_keeper(ctx, {"op": "keys"})["keys"]:
+            self._residents.ask_keeper(ctx, {"op": "put", "key": held.key, "environment": values})
+            missing = True
+        missing |= self._residents.start_programs(state)
+        self._residents.tell_clusters(ctx, state)
+        self._residents.tell_slot(ctx, state, held.label)
+        return missing
+
+    def replace(self, ctx: DeployContext | RollbackContext, state: State, label: str, values: dict[str, str]) -> State:
+        """Put the release into the slot, in place of what it held; where it serves, users follow once it is healthy."""
+        served = self._residents.weights(state)
+        if label in state.slots and label not in served:
+            state = self.take_away(state, label)
+        former = state.slots.get(label)
+        held = new_slot(ctx, state, label)
+        state = evolve(
+            state,
+            serial=state.serial + 1,
+            generation=state.generation + 1,
+            slots={**state.slots, label: held},
+            former="" if state.former == label else state.former,
+        )
+        self._forget_logs(label)
+        if former is None:
+            save_state(self._place, state)
+            self._start(ctx, state, held, values)
+            return state
+        both = evolve(state, slots={**state.slots, f"{label} before": former})
+        self._start(ctx, both, held, values)
+        self._residents.wait_for_slot(ctx, held, ctx.target.startup_seconds)
+        self._residents.tell_front(ctx, both, served)
+        state = evolve(state, generation=state.generation + 1)
+        save_state(self._place, state)
+        self._residents.stop_programs(former.program_names, state)
+        self._residents.tell_clusters(ctx, state)
+        return state
+
+    def take_away(self, state: State, label: str) -> State:
+        """End what an idle slot holds: its way in first, then its programs, then its cluster."""
+        held = state.slots[label]
+        state = evolve(state, generation=state.generation + 1)
+        save_state(self._place, state)  # before it is told: a generation is never used twice
+        left = evolve(
+            state,
+            slots={other: slot for other, slot in state.slots.items() if other != label},
+            past={**state.past, label: held},
+            former="" if state.former == label else state.former,
+        )
+        self._residents.tell_slot(self._ctx, left, label)
+        self._residents.stop_programs(held.program_names, left)
+        self._residents.tell_clusters(self._ctx, left)
+        if self._residents.lives(KEEPER):
+            self._residents.ask_keeper(self._ctx, {"op": "drop", "key": held.key})
+        save_state(self._place, left)
+        return left
+
+    def _start(
+        self, ctx: DeployContext | RollbackContext, state: State, held: SlotState, values: dict[str, str]
+    ) -> None:
+        self._residents.bring_up(ctx, state)
+        self._residents.ask_keeper(ctx, {"op": "put", "key": held.key, "environment": values})
+        write_specs(self._place, ctx.target, held, state.stop_seconds)
+        self._residents.start_programs(state)
+        self._residents.tell_clusters(ctx, state)
+        self._residents.tell_slot(ctx, state, held.label)
+
+    def _forget_ended(self, held: SlotState) -> bool:
+        """Let instances that ended before begin their count anew; whether there were any."""
+        ended = False
+        for name in held.program_names:
+            record = self._residents.record(name)
+            if not pids.same(record):
+                pids.kill_group(record)
+                (self._place.run / f"{name}.json").unlink(missing_ok=True)
+                ended = True
+        return ended
+
+    def _forget_logs(self, label: str) -> None:
+        for path in self._place.logs.glob(f"{label}-*.log*"):
+            path.unlink(missing_ok=True)
