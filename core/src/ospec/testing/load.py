@@ -155,7 +155,8 @@ def main(arguments: list[str] | None = None) -> int:
     else:
         told = time.strftime("%H:%M:%S", time.localtime(result.started_at))
         print(
-            f"{result.requests} requests from {told} in {result.seconds} s, {result.failed} failed {dict(result.errors)},"
+            f"{result.requests} requests from {told} in {result.seconds} s,"
+            f" {result.failed} failed {dict(result.errors)},"
             f" p50 {result.p50_ms} p95 {result.p95_ms} p99 {result.p99_ms} max {result.max_ms} ms"
         )
         for name, span in result.by_release.items():

@@ -66,7 +66,7 @@ class LoadResult:
     p99_ms: float
     max_ms: float
     sent_late_p99_ms: float
-    """How late the generator itself sent; where it is large, the latencies tell of this machine and not of the server."""
+    """How late requests left: every connection was busy, or the generator had too little of this machine."""
     by_release: Mapping[str, ReleaseSpan]
     samples: Samples = field(factory=lambda: Samples(), repr=False, eq=False)
 
@@ -108,7 +108,7 @@ class Samples:
         return sorted((s for s in self if s.error), key=lambda s: s.scheduled_at)
 
     def sent_after(self, at: float, release: str) -> list[Sample]:
-        """The requests sent after a moment (Unix seconds) that `release` answered: none may be left after "verified"."""
+        """The requests sent after a moment (Unix seconds) that `release` answered: none for the old one once verified."""
         return [s for s in self if s.release == release and s.sent_at > at]
 
     def write_csv(self, path: Path) -> None:
