@@ -302,7 +302,7 @@ class ScriptSection:
     timeout_seconds: float = seconds(600.0, limits=MORE_THAN_NONE)
     """After which its whole process group is ended."""
     rerun: str | None = limited(Limits(one_of=("safe", "ask")), default=None)
-    """What resume does when the script was cut: ``safe`` runs it again, ``ask`` asks first (the default of ``migrate``)."""
+    """What resume does when the script was cut: ``safe`` runs it again, ``ask`` asks first (``migrate``, unsaid)."""
 
 
 @frozen

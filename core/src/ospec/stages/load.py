@@ -106,10 +106,12 @@ def load_text(text: str, path: Path) -> Loaded:
     values, positions = _read_yaml(text, name) if yaml else _read_toml(text, name)
     misfits: list[Misfit] = []
     data = plain({} if values is None else values, misfits)
+    told = {misfit.path for misfit in misfits}
     checked = check(data)
-    misfits += checked.misfits
+    misfits += [misfit for misfit in checked.misfits if misfit.path not in told]
     if misfits:
         raise DocumentFaults([_fault(name, positions, misfit) for misfit in misfits])
+    positions = {**positions, **{(*key[:-1], ours): positions[key] for key, ours in checked.respelt}}
     return Loaded(
         checked.document,
         path,
@@ -118,7 +120,7 @@ def load_text(text: str, path: Path) -> Loaded:
         ),
         lambda key: _locate(name, positions, _path(key)),
         _respell(data, checked.respelt),
-        {**positions, **{(*key[:-1], ours): positions[key] for key, ours in checked.respelt if key in positions}},
+        positions,
     )
 
 

@@ -152,7 +152,7 @@ def _without_references(data: dict[str, Any], values: Mapping[str, str], where: 
 
 
 def _document(data: Mapping[str, Any], where: _Where) -> Document:
-    shape = Shape()
+    shape = Shape(tells_values=False)
     document: Document | None = shape.section(Document, data)
     if document is None or shape.misfits:  # what only the whole can lack, or what a reference brought
         first = shape.misfits[0]

@@ -26,6 +26,7 @@ _PLURALS = {str: "texts", int: "whole numbers", float: "numbers"}
 _SURELY_MEANT = 0.85
 """So close to a known key, an unknown one is a slip even where other keys may stand."""
 _PERHAPS_MEANT = 0.6
+_SHORT = 60
 _FAILED: Any = object()
 _FREE: Mapping[Any, Any] = {}
 
@@ -45,14 +46,15 @@ class Shape:
 
     Args:
         partial: keys that the model demands may be missing, but for those of list items: the values are to be merged.
+        tells_values: misfits show short values; not where they may come from the environment.
 
     Attributes:
         misfits: what did not fit.
         respelt: paths of keys in another spelling, with the model's name.
     """
 
-    def __init__(self, partial: bool = False) -> None:
-        self._partial = partial
+    def __init__(self, partial: bool = False, tells_values: bool = True) -> None:
+        self._partial, self._tells_values = partial, tells_values
         self.misfits: list[Misfit] = []
         self.respelt: list[tuple[Path, str]] = []
 
@@ -62,7 +64,7 @@ class Shape:
         return None if made is _FAILED else made
 
     def _fail(self, path: Path, value: Any, expected: str, hint: str = "") -> Any:
-        self.misfits.append(Misfit(path, f"found {describe(value)}", expected, hint))
+        self.misfits.append(Misfit(path, f"found {describe(value, self._tells_values)}", expected, hint))
         return _FAILED
 
     # -- tables of a known shape ------------------------------------------------------------------------------------
@@ -134,7 +136,10 @@ class Shape:
             return self._class(kind, value, path)
         if not could_be(kind, value):
             return self._fail(path, value, expected(kind))
-        return self._limited(float(value) if kind is float else value, path, rules)
+        limits: Limits | None = rules.get("limits")
+        if limits and not holds(limits, value):
+            return self._fail(path, value, limit_words(limits, value), limits.hint)
+        return float(value) if kind is float else value
 
     def _union(self, kinds: Sequence[Any], value: Any, path: Path, rules: Mapping[Any, Any]) -> Any:
         for kind in kinds:
@@ -162,12 +167,6 @@ class Shape:
                 self.misfits.append(Misfit((*path, key), f"the name {key!r} cannot stand here", keys.words))  # type: ignore[union-attr]
         made = {key: self.value(kind, one, (*path, key), {"limits": rules.get("limits")}) for key, one in value.items()}
         return {key: one for key, one in made.items() if one is not _FAILED}
-
-    def _limited(self, value: Any, path: Path, rules: Mapping[Any, Any]) -> Any:
-        limits: Limits | None = rules.get("limits")
-        if limits is None or holds(limits, value):
-            return value
-        return self._fail(path, value, limit_words(limits, value), limits.hint)
 
 
 def holds(limits: Limits, value: Any) -> bool:
@@ -227,7 +226,7 @@ def without_none(kinds: Sequence[Any]) -> list[Any]:
     return [kind for kind in kinds if kind is not types.NoneType]
 
 
-def describe(value: Any) -> str:
+def describe(value: Any, with_value: bool = True) -> str:
     """What a value is, in words, with the value where it is short."""
     if value is None:
         return "nothing"
@@ -236,8 +235,12 @@ def describe(value: Any) -> str:
     if isinstance(value, list):
         return "a list" if value else "an empty list"
     word = _WORDS.get(type(value), "a date")
-    shown = repr(value) if not isinstance(value, bool) else str(value).lower()
-    return f"{word} {shown}" if len(shown) <= 60 else word
+    if not with_value:
+        return word
+    if isinstance(value, bool):
+        return str(value).lower()
+    shown = repr(str(value)) if isinstance(value, str) else str(value)
+    return f"{word} {shown}" if len(shown) <= _SHORT else word
 
 
 def expected(kind: Any, plural: bool = False) -> str:
