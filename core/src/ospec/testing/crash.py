@@ -1,6 +1,7 @@
-"""Runs `ospec` and kills it with SIGKILL just before or after a journal record: ``--after 12 -- run deploy …``.
+"""An ospec command that kills itself at one journal record: ``python -m ospec.testing.crash --after 7 -- run deploy``.
 
-A journal record is durable or it is not, so these are all the moments that a crash can be told apart by.
+SIGKILL leaves no chance to tidy up, as a power cut or the kernel's memory killer would. With both sides of every
+record tried, and `ospec resume` after each, no moment of a run is left out between two durable states.
 """
 
 from __future__ import annotations
@@ -13,42 +14,58 @@ from collections.abc import Callable
 from typing import Any
 
 from ospec.cli.main import main as ospec
-from ospec.stores.sqlite import SqliteStore
 
-_WRITES = ("open_run", "append", "close_run")
+WRITES = ("open_run", "append", "close_run")
+"""The store's methods that make one durable record each."""
 
 
-def kill_at(number: int, before: bool) -> None:
-    """From now on, end this process with SIGKILL before or after the `number`-th record (from 1) is written."""
-    count = 0
+def kill_at(store: type, record: int, *, after: bool) -> None:
+    """Have `store` (a class with the methods of `Store`) kill this process at the record that it writes.
 
-    def deadly(write: Callable[..., Any]) -> Callable[..., Any]:
-        def wrapper(*arguments: Any, **named: Any) -> Any:
-            nonlocal count
-            count += 1
-            if count == number and before:
+    Args:
+        record: counted from 1, over all writes of this process.
+        after: kill once the record is durable; otherwise before anything of it is written.
+    """
+    written = 0
+
+    def killing(write: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            nonlocal written
+            written += 1
+            this_one = written == record
+            if this_one and not after:
                 os.kill(os.getpid(), signal.SIGKILL)
-            result = write(*arguments, **named)
-            if count == number:
+            made = write(*args, **kwargs)
+            if this_one:
                 os.kill(os.getpid(), signal.SIGKILL)
-            return result
+            return made
 
-        return wrapper
+        return wrapped
 
-    for name in _WRITES:
-        setattr(SqliteStore, name, deadly(getattr(SqliteStore, name)))
+    for name in WRITES:
+        setattr(store, name, killing(getattr(store, name)))
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The command: ends as `ospec` does, or by SIGKILL."""
-    parser = argparse.ArgumentParser(prog="python -m ospec.testing.crash", description=__doc__.split("\n")[0])
-    moment = parser.add_mutually_exclusive_group(required=True)
-    moment.add_argument("--before", type=int, metavar="N")
-    moment.add_argument("--after", type=int, metavar="N")
-    parser.add_argument("command", nargs=argparse.REMAINDER, help="-- and what ospec is given")
+    """The command; it exits as ospec does where the run has fewer records."""
+    parser = argparse.ArgumentParser(prog="python -m ospec.testing.crash", description=(__doc__ or "").split("\n")[0])
+    side = parser.add_mutually_exclusive_group(required=True)
+    side.add_argument("--before", type=_record, metavar="N", help="die before the Nth record is written")
+    side.add_argument("--after", type=_record, metavar="N", help="die once the Nth record is durable")
+    parser.add_argument("command", nargs="+", metavar="COMMAND", help="what ospec is to do, after --")
     options = parser.parse_args(arguments)
-    kill_at(options.before or options.after, before=options.before is not None)
-    ospec([word for number, word in enumerate(options.command) if number or word != "--"])
+
+    from ospec.stores.sqlite import SqliteStore
+
+    kill_at(SqliteStore, options.after or options.before, after=bool(options.after))
+    ospec(options.command)
+
+
+def _record(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("records are counted from 1")
+    return number
 
 
 if __name__ == "__main__":

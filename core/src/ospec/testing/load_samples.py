@@ -108,7 +108,7 @@ class Samples:
         return sorted((s for s in self if s.error), key=lambda s: s.scheduled_at)
 
     def sent_after(self, at: float, release: str) -> list[Sample]:
-        """The requests sent after a moment (Unix seconds) that `release` answered: none for the old one once verified."""
+        """The requests sent after a moment (Unix seconds) that `release` answered: none once another is verified."""
         return [s for s in self if s.release == release and s.sent_at > at]
 
     def write_csv(self, path: Path) -> None:
