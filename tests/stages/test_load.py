@@ -215,9 +215,19 @@ def test_one_table_used_twice_is_respelt_twice() -> None:
     assert loaded.data["environments"]["staging"]["deployment"] == {"keep_seconds": 5}
 
 
-@pytest.mark.parametrize(
-    ("written", "seconds"), [("5", 5.0), ("0.5", 0.5), ("'250ms'", 0.25), ("'30s'", 30.0), ("'5m'", 300.0), ("'2h'", 7200.0), ("'1d'", 86400.0), ("' 1.5 m '", 90.0)]
-)  # fmt: skip
+DURATIONS = [
+    ("5", 5.0),
+    ("0.5", 0.5),
+    ("'250ms'", 0.25),
+    ("'30s'", 30.0),
+    ("'5m'", 300.0),
+    ("'2h'", 7200.0),
+    ("'1d'", 86400.0),
+    ("' 1.5 m '", 90.0),
+]
+
+
+@pytest.mark.parametrize(("written", "seconds"), DURATIONS)
 def test_durations(written: str, seconds: float) -> None:
     assert toml(f"deployment.drain_seconds = {written}").document.deployment.drain_seconds == seconds
 

@@ -111,7 +111,7 @@ def load_text(text: str, path: Path) -> Loaded:
     misfits += [misfit for misfit in checked.misfits if misfit.path not in told]
     if misfits:
         raise DocumentFaults([_fault(name, positions, misfit) for misfit in misfits])
-    positions = {**positions, **{(*key[:-1], ours): positions[key] for key, ours in checked.respelt}}
+    positions = {**positions, **{(*key[:-1], ours): _place(positions, key) for key, ours in checked.respelt}}
     return Loaded(
         checked.document,
         path,
