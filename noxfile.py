@@ -77,6 +77,14 @@ def docs(session: nox.Session) -> None:
     session.run("pytest", "-q", "tests/docs", *session.posargs)
 
 
+@nox.session
+def generate(session: nox.Session) -> None:
+    """Write what is generated: reference pages and ospec.toml.example. The tests say when it is due."""
+    install_workspace(session)
+    for tool in sorted((ROOT / "tools").glob("*_reference.py")) + [ROOT / "tools" / "document_example.py"]:
+        session.run("python", str(tool.relative_to(ROOT)))
+
+
 @nox.session(reuse_venv=False)
 def packages(session: nox.Session) -> None:
     """Build every wheel; install the core's alone, then each plugin's on top, in fresh environments."""
