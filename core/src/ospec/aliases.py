@@ -9,7 +9,16 @@ from ospec.errors import DocumentError
 _PLATFORMS = {
     "local": ("local", "local processes", "localhost", "this machine"),
     "kubernetes": ("kubernetes", "k8s", "docker + kubernetes", "docker and kubernetes", "helm", "eks", "gke", "aks"),
-    "ecs": ("ecs", "aws ecs", "aws ecs with fargate", "ecs fargate", "aws fargate", "fargate", "amazon ecs"),
+    "ecs": (
+        "ecs",
+        "aws ecs",
+        "aws ecs with fargate",
+        "aws ecs fargate",
+        "ecs fargate",
+        "aws fargate",
+        "fargate",
+        "amazon ecs",
+    ),
     "lambda": ("lambda", "aws lambda", "serverless aws"),
     "vercel": ("vercel",),
     "railway": ("railway",),

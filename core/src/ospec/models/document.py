@@ -295,7 +295,7 @@ class Monitoring:
 
 @frozen
 class ScriptSection:
-    """`scripts.<name>` written as a table: a command with its limits."""
+    """`scripts.<name>`: a command with its limits, where a command alone does not say enough."""
 
     run: str | tuple[str, ...] = spelt("command", limits=NOT_BLANK)
     """A string is a shell line; a list runs without a shell."""
@@ -318,7 +318,7 @@ class ProcessSection:
 
 @frozen
 class Minify:
-    """`cdn.settings.minify`."""
+    """`cdn.settings.minify`: kinds of files that are made smaller."""
 
     html: bool = False
     css: bool = False
@@ -335,7 +335,7 @@ class CdnRule:
 
 @frozen
 class CdnSettings:
-    """`cdn.settings`."""
+    """`cdn.settings`: how files are kept near users."""
 
     cache_level: str = ""
     """Such as ``aggressive``."""

@@ -157,7 +157,7 @@ def _document(data: Mapping[str, Any], where: _Where) -> Document:
     if document is None or shape.misfits:  # what only the whole can lack, or what a reference brought
         first = shape.misfits[0]
         told = "; ".join(f"{dotted(one.path)}: {one.message}, expected {one.expected}" for one in shape.misfits)
-        raise DocumentError(f"with its environment and its values, {told}", where=where.of(first.path))
+        raise DocumentError(f"once environment and references are filled in: {told}", where=where.of(first.path))
     return document
 
 
