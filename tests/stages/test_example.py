@@ -14,6 +14,8 @@ from ospec.stages.meanings import meanings_of
 from ospec.stages.resolve import resolve
 from ospec.stages.shape import fields_of
 
+FILE = Path(__file__).parents[2] / "ospec.toml.example"
+
 
 def test_the_file_is_current() -> None:
     assert FILE.read_text(encoding="utf-8") == example_toml(), "run python tools/document_example.py"
