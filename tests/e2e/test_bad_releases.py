@@ -1,92 +1,79 @@
-"""Releases that are bad in every way a release can be: the one before serves again, and nobody noticed."""
+"""Whatever is wrong with a release, the run ends with exit code 1 and the previous release verified serving."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
 from typing import Any
 
 import pytest
+from ospec.testing.load import Load
+
+NO_USER_SEES = ["never-healthy", "hangs", "exits", "leaks-port", "ignores-sigterm"]
+AFTER_THE_SWITCH = ["errors-after-switch", "crashes-after-switch"]
 
 
-@pytest.mark.parametrize(
-    ("flaws", "code", "says"),
-    [
-        ({"never_healthy": True}, "not-healthy", "status 500"),
-        ({"exits": True}, "not-healthy", "no database: giving up"),
-        ({"hangs": True}, "not-healthy", ""),
-    ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
-)
-def test_one_that_never_becomes_healthy_reaches_nobody(
-    project: Any, asking: Callable[..., Any], flaws: dict[str, bool], code: str, says: str
-) -> None:
-    assert project.deploy("v1").code == 0
-    with asking(project) as asker:
-        done = project.deploy("v2", flaws=flaws, startup=4)
-    assert done.code == 1, done.err
-    assert done.json["outcome"] == "restored"
-    assert done.json["error"]["code"] == code
-    assert says in done.json["error"]["message"]
-    assert project.release() == "v1"
-    assert asker.failures == []
-    assert set(asker.releases) == {"v1"}
-    assert [slot["label"] for slot in project.status()["slots"]] == ["blue"]
+@pytest.mark.parametrize("behaviour", NO_USER_SEES)
+def test_reaches_no_user(shop: Any, behaviour: str) -> None:
+    shop.deploy("good")
+    shop.settings["startup_seconds"] = 1
+    with Load(shop.url + "/", rate=100, connections=8, fresh_share=0.1) as load:
+        report = shop.deploy("bad", behaviour, code=1)
+    result = load.stop()
+    assert (report["outcome"], report["previous_release"]) == ("restored", "good")
+    assert report["error"]["code"] == "not-healthy"
+    assert (result.failed, set(result.by_release)) == (0, {"good"})
+    everything_is_as_before(shop)
 
 
-@pytest.mark.parametrize("flaw", ["breaks_later", "crashes_later"])
-def test_one_that_breaks_after_the_switch_is_sent_back(project: Any, until: Callable[..., None], flaw: str) -> None:
-    project.write(guard=30)
-    assert project.deploy("v1").code == 0
-    project.write(flaws={flaw: True})
-    (project.folder / "version.txt").write_text("v2")
-    with project.start("run", "deploy", "--release", "v2", "--yes", "--json") as process:
-        until(lambda: project.release() == "v2")
-        project.switched.touch()
-        out, err = process.communicate(timeout=60)
-    assert process.returncode == 1, err
-    assert '"outcome": "restored"' in out
-    assert project.release() == "v1"
-    assert [slot["label"] for slot in project.status()["slots"]] == ["blue"]
+@pytest.mark.parametrize("behaviour", AFTER_THE_SWITCH)
+def test_is_taken_back_after_the_switch(shop: Any, behaviour: str) -> None:
+    shop.deploy("good")
+    shop.settings["window"] = 30
+    with Load(shop.url + "/", rate=100, connections=8) as load:
+        report = shop.deploy("bad", behaviour, code=1)
+        ended = time.time()
+        answered = {shop.ask() for _ in range(20)}
+    result = load.stop()
+    assert (report["outcome"], report["previous_release"]) == ("restored", "good")
+    assert report["error"]["code"] in ("not-healthy", "error-rate", "not-verified")
+    assert not any(step["kind"] == "analyze" and step["status"] == "ok" for step in report["steps"])
+    assert [one for one in result.samples.failures() if one.scheduled_at > ended] == []
+    assert result.samples.sent_after(ended, "bad") == []
+    assert answered == {(200, "good")}
+    everything_is_as_before(shop)
 
 
-def test_one_that_ignores_sigterm_is_ended_all_the_same(project: Any) -> None:
-    project.write(keep=0)
-    assert project.deploy("v1", flaws={"ignores_sigterm": True}).code == 0
-    old = {slot["label"]: [one["pid"] for one in slot["instances"]] for slot in project.status()["slots"]}["blue"]
-    done = project.deploy("v2")
-    assert done.code == 0, done.err
-    assert project.release() == "v2"
-    alive = {process.pid for process in project.processes()}
-    assert not alive & set(old)
+def test_errors_on_one_page_end_the_guard_window(shop: Any) -> None:
+    shop.deploy("good")
+    shop.settings["window"] = 60
+    with Load(shop.url + "/", rate=50, connections=4) as pages, Load(shop.url + "/error", rate=50) as errors:
+        report = shop.deploy("bad", "error-page", code=1)
+        ended = time.time()
+    assert (report["outcome"], report["error"]["code"]) == ("restored", "error-rate")
+    assert pages.stop().failed == 0, "no page but the broken one failed, also on the way back"
+    failures = errors.stop().samples.failures()
+    assert {(one.error, one.release) for one in failures} == {("status-500", "bad")}
+    assert [one for one in failures if one.scheduled_at > ended] == []
+    everything_is_as_before(shop)
 
 
-def test_a_first_release_that_fails_leaves_nothing(project: Any) -> None:
-    done = project.deploy("v1", flaws={"exits": True})
-    assert (done.code, done.json["outcome"]) == (1, "failed")
-    assert "no database: giving up" in done.json["error"]["message"]
-    assert project.status()["slots"] == []
-    assert project.processes() == []
+def test_a_first_release_that_is_bad_leaves_nothing(shop: Any) -> None:
+    shop.settings["startup_seconds"] = 1
+    report = shop.deploy("bad", "never-healthy", code=1)
+    assert (report["outcome"], report["previous_release"]) == ("failed", None)
+    assert shop.processes() == []
 
 
-def test_a_command_that_does_not_exist_is_said_first(project: Any) -> None:
-    document = project.folder / "ospec.toml"
-    lines = document.read_text().splitlines()
-    document.write_text("\n".join('start = "no-such-program --x"' if "start =" in one else one for one in lines))
-    done = project.ospec("run", "deploy", "--release", "v1", "--yes", "--json")
-    assert done.code == 1
-    assert "no-such-program" in done.json["error"]["message"]
-    assert project.processes() == []
+def test_the_next_good_release_is_deployed(shop: Any) -> None:
+    shop.deploy("good")
+    shop.settings["startup_seconds"] = 1
+    shop.deploy("bad", "leaks-port", code=1)
+    shop.settings["startup_seconds"] = 20
+    assert shop.deploy("better")["outcome"] == "promoted"
+    shop.serves("better")
 
 
-def test_a_failing_smoke_test_keeps_users_on_the_old_release(project: Any, asking: Callable[..., Any]) -> None:
-    smoke = 'smoke_test = "echo asked $OSPEC_URL; exit 4"'
-    assert project.deploy("v1").code == 0
-    project.write(scripts=smoke)
-    document = project.folder / "ospec.toml"
-    document.write_text(document.read_text().replace('["health_check"]', '["health_check", "smoke_tests"]'))
-    with asking(project) as asker:
-        done = project.ospec("run", "deploy", "--release", "v2", "--yes", "--json")
-    assert (done.code, done.json["outcome"]) == (1, "restored")
-    assert "asked http://127.0.0.1:" in done.json["error"]["message"]
-    assert set(asker.releases) == {"v1"}
-    assert asker.failures == []
+def everything_is_as_before(shop: Any) -> None:
+    shop.serves("good")
+    assert shop.processes("bad") == [], "something of the bad release is left"
+    assert len(shop.processes("good")) == 2
