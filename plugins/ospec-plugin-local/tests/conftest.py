@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import signal
 import socket
 import sys
 import threading
@@ -32,9 +33,11 @@ from ospec.models.live import Deployment, HealthResult, LiveState, LogLine, Meas
 from ospec.models.release import Artifact, Release
 from ospec.models.target import HealthCheck, Process, Target
 from ospec.naming import digest
-from ospec_plugin_local import hooks
+from ospec_plugin_local import hooks, pids
+from ospec_plugin_local.envoy import Envoy
 from ospec_plugin_local.place import Place, place_of
 from ospec_plugin_local.ports import free_ports
+from ospec_plugin_local.state import load_state
 
 SERVER = """\
 import http.server, json, os, sys, time
@@ -85,6 +88,34 @@ class Service:
         )
         self.target = evolve(self.target, **target)
 
+        self.server = SERVER
+
+    def beside(self, environment: str) -> Service:
+        """The same service in another environment, in the same state folder."""
+        made = Service(self.folder)
+        made.target = evolve(made.target, environment=environment)
+        return made
+
+    def slot_key(self, label: str) -> str:
+        """The name of the slot's cluster."""
+        state = load_state(self.place)
+        assert state is not None
+        return state.slots[label].key
+
+    def record(self, program: str) -> dict[str, Any]:
+        """Who a program is, as its launcher wrote down."""
+        return pids.read_record(self.place.run / f"{program}.json") or {}
+
+    def kill(self, program: str) -> dict[str, Any]:
+        """SIGKILL a program alone, as a crash would; who it was."""
+        record = self.record(program)
+        os.kill(record["pid"], signal.SIGKILL)
+        wait_until(lambda: not pids.same(record))
+        return record
+
+    def open_requests(self, cluster: str) -> int:
+        return Envoy(self.place).open_requests(cluster)
+
     @property
     def place(self) -> Place:
         return place_of(self.home, self.target)
@@ -109,8 +140,8 @@ class Service:
         release, files = self.release(name, program)
         return hooks.deploy(self.context(DeployContext, release=release, files=files, slot=slot, **fields))
 
-    def rollback(self, name: str, slot: str, **fields: Any) -> Deployment:
-        release, files = self.release(name)
+    def rollback(self, name: str, slot: str, as_it_is: bool = False, **fields: Any) -> Deployment:
+        release, files = self.release_as_it_is(name) if as_it_is else self.release(name)
         return hooks.rollback(self.context(RollbackContext, release=release, files=files, slot=slot, **fields))
 
     def health(self, name: str, slot: str) -> list[HealthResult]:
@@ -134,7 +165,7 @@ class Service:
         return iter(hooks.logs(self.context(LogsContext, **fields)) or ())
 
     def healthy(self, name: str, slot: str) -> None:
-        until(lambda: all(one.healthy for one in self.health(name, slot)), lambda: self.health(name, slot))
+        wait_until(lambda: all(one.healthy for one in self.health(name, slot)), lambda: self.health(name, slot))
 
     def serve(self, name: str, slot: str = "") -> str:
         """The whole way of a release: deployed, healthy, with all the traffic; its slot."""
@@ -161,18 +192,24 @@ class Load:
         self.answers: list[tuple[float, str]] = []
         self.failures: list[str] = []
         self._port, self._stop = port, threading.Event()
+        self.count = clients
         self._threads = [threading.Thread(target=self._ask) for _ in range(clients)]
 
     def __enter__(self) -> Load:
         for thread in self._threads:
             thread.start()
-        until(lambda: bool(self.answers or self.failures))
+        wait_until(lambda: bool(self.answers or self.failures))
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         for thread in self._threads:
             thread.join()
+
+    def more(self) -> None:
+        """Wait until every client has asked a few times more."""
+        enough = len(self.answers) + 10 * self.count
+        wait_until(lambda: len(self.answers) >= enough or bool(self.failures))
 
     def _ask(self) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10.0)
@@ -191,7 +228,7 @@ class Load:
                 self.answers.append((time.monotonic(), answer.headers.get("x-ospec-release", "")))
 
 
-def until(is_so: Callable[[], bool], tell: Callable[[], object] = lambda: "", seconds: float = 20.0) -> None:
+def wait_until(is_so: Callable[[], bool], tell: Callable[[], object] = lambda: "", seconds: float = 20.0) -> None:
     """Ask until it is so; fail with what `tell` says after `seconds`."""
     deadline = time.monotonic() + seconds
     while not is_so():
@@ -199,7 +236,7 @@ def until(is_so: Callable[[], bool], tell: Callable[[], object] = lambda: "", se
         time.sleep(0.01)
 
 
-def listens(port: int) -> bool:
+def somebody_listens(port: int) -> bool:
     """Whether somebody listens on the port."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1.0).close()
@@ -229,3 +266,23 @@ def service(tmp_path: Path) -> Iterator[Service]:
     yield made
     made.retire()
     assert processes_of(tmp_path) == []
+
+
+@pytest.fixture
+def until() -> Callable[..., None]:
+    return wait_until
+
+
+@pytest.fixture
+def load() -> type[Load]:
+    return Load
+
+
+@pytest.fixture
+def listens() -> Callable[[int], bool]:
+    return somebody_listens
+
+
+@pytest.fixture
+def left_of() -> Callable[[Path], list[str]]:
+    return processes_of

@@ -125,7 +125,11 @@ def _cluster(slot: SlotState) -> dict[str, Any]:
         "type": "STATIC",
         "connect_timeout": "1s",
         "load_assignment": {"cluster_name": slot.key, "endpoints": [{"lb_endpoints": endpoints}]},
-        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+        "common_lb_config": {
+            "healthy_panic_threshold": {"value": 0},
+            # Else a second instance's health reaches the workers up to a second after the statistics tell it.
+            "update_merge_window": "0s",
+        },
         "circuit_breakers": {
             "thresholds": [{**limits, "retry_budget": {"budget_percent": {"value": 50}, "min_retry_concurrency": 50}}]
         },

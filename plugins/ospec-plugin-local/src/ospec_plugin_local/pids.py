@@ -41,7 +41,7 @@ def group_lives(record: dict[str, Any] | None) -> bool:
     started = start_time(int(record["pid"]))
     if started is not None:
         return bool(started == record["started"])
-    return any(True for _ in _members(int(record["pid"])))
+    return any(True for _ in members(int(record["pid"])))
 
 
 def kill_group(record: dict[str, Any] | None, number: int = signal.SIGKILL) -> None:
@@ -99,7 +99,8 @@ def start_time(pid: int) -> str | None:
     return asked[1].strip() if len(asked) == 2 and not asked[0].startswith("Z") else None
 
 
-def _members(group: int) -> Iterator[int]:
+def members(group: int) -> Iterator[int]:
+    """The living processes of a group; where only the kernel knows them (macOS), the group's own number."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:

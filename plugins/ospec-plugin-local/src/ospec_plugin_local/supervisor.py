@@ -87,7 +87,7 @@ class Supervisor:
         pids.kill_leader(self.record)
         self._place.supervisor_socket.unlink(missing_ok=True)
         started = subprocess.run(
-            [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._place.supervisor_conf)],
+            [sys.executable, "-m", "ospec_plugin_local.supervise", "-c", str(self._place.supervisor_conf)],
             cwd=self._place.root,
             env=self._environment(),
             stdin=subprocess.DEVNULL,

@@ -10,6 +10,7 @@ from typing import Any
 from xml.parsers.expat import ExpatError
 
 _SECONDS = 10.0
+_SHUTTING_DOWN = 6
 
 
 def server(path: Path) -> xmlrpc.client.ServerProxy:
@@ -18,10 +19,19 @@ def server(path: Path) -> xmlrpc.client.ServerProxy:
 
 
 def call(asked: xmlrpc.client.ServerProxy, method: str, *arguments: Any) -> Any:
-    """Call a method; an answer that is cut short, as of a server that ends, is a `ConnectionError` too."""
+    """Call a method.
+
+    Raises:
+        OSError: nobody listens there, or one that is about to end.
+        xmlrpc.client.Fault: it refuses.
+    """
     try:
         return getattr(asked, method)(*arguments)
-    except (http.client.HTTPException, xmlrpc.client.ProtocolError, ExpatError) as error:
+    except xmlrpc.client.Fault as fault:
+        if fault.faultCode == _SHUTTING_DOWN:
+            raise ConnectionError("it is shutting down") from fault
+        raise
+    except (http.client.HTTPException, xmlrpc.client.Error, ExpatError) as error:
         raise ConnectionError(str(error)) from error
 
 
