@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import tomli
 from ospec.host.discover import load_plugins
 from ospec.host.registry import collect
@@ -63,8 +65,22 @@ def test_yaml_is_a_document_or_a_part_of_one(yaml_block: Any, tmp_path: Path) ->
     assert checked.returncode == 0, f"{yaml_block.place}\n{checked.stdout}{checked.stderr}"
 
 
-def test_python_compiles_and_plugins_load(python_block: Any) -> None:
+def _run_tests_of(block: Any, request: pytest.FixtureRequest) -> None:
+    """Call the tests that a block shows, with the fixtures that they name."""
+    shown: dict[str, Any] = {}
+    exec(block.text, shown)
+    for name, test in shown.items():
+        if name.startswith("test_"):
+            test(**{one: request.getfixturevalue(one) for one in inspect.signature(test).parameters})
+
+
+def test_python_compiles_and_plugins_load(
+    python_block: Any, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     code = compile(python_block.text, python_block.place, "exec")
+    if python_block.page.name == "test.md":
+        _run_tests_of(python_block, request)
     if "@hookimpl" not in python_block.text or python_block.page.name == "hooks.md":  # tests/hooks runs those
         return
     plugin = types.ModuleType("ospec_plugin_of_the_page")
