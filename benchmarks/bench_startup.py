@@ -57,7 +57,8 @@ def imported_sdks(command: list[str], environ: dict[str, str]) -> list[str]:
 def main() -> int:
     """Print the figures as JSON; 1 where a bound is broken."""
     with tempfile.TemporaryDirectory() as home:
-        environ = {**os.environ, "OSPEC_HOME": home}
+        environ = {**os.environ, "OSPEC_HOME": home, "PYTHONPYCACHEPREFIX": str(Path(home) / "pycache")}
+        environ.pop("PYTHONDONTWRITEBYTECODE", None)  # users have compiled modules
         wanted = commands()
         for command in wanted.values():
             run(command, environ)  # compiles and caches

@@ -1,0 +1,67 @@
+"""The application under load: one thread, one answer; costs little beside the proxy and the load generator.
+
+Reads PORT and OSPEC_RELEASE. On SIGTERM it answers what has arrived, then ends.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import socket
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    body = os.environ.get("OSPEC_RELEASE", "none").encode()
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nX-App-Release: %s\r\n\r\n%s" % (len(body), body, body)
+    listener = socket.create_server(("127.0.0.1", int(os.environ["PORT"])), backlog=512)
+    listener.setblocking(False)
+    waker, woken = socket.socketpair()
+    woken.setblocking(False)
+    signal.set_wakeup_fd(woken.fileno())
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    with selectors.DefaultSelector() as selector:
+        selector.register(listener, selectors.EVENT_READ)
+        selector.register(waker, selectors.EVENT_READ)
+        serving = True
+        while serving:
+            for key, _ in selector.select():
+                if key.fileobj is listener:
+                    accept(listener, selector)
+                elif key.fileobj is waker:
+                    serving = False
+                else:
+                    respond(key.data, selector, answer)
+        for key, _ in selector.select(0):
+            if key.data:
+                respond(key.data, selector, answer)
+
+
+def accept(listener: socket.socket, selector: selectors.BaseSelector) -> None:
+    """Take every connection that waits."""
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except BlockingIOError:
+            return
+        connection.setblocking(False)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        selector.register(connection, selectors.EVENT_READ, connection)
+
+
+def respond(connection: socket.socket, selector: selectors.BaseSelector, answer: bytes) -> None:
+    """Answer each request that has arrived; heads come whole here, and none has a body."""
+    try:
+        requests = connection.recv(65536).count(b"\r\n\r\n")
+    except OSError:
+        requests = 0
+    if requests:
+        connection.sendall(answer * requests)
+    else:
+        selector.unregister(connection)
+        connection.close()
+
+
+if __name__ == "__main__":
+    main()
