@@ -8,7 +8,9 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 
+from attrs import evolve
 from ospec.errors import FatalError
 from ospec.models.context import HealthContext
 from ospec.models.live import HealthResult, Instance
@@ -25,6 +27,11 @@ _CONNECT_SECONDS = 2.0
 _SHOWN_LINES = 8
 _MOST_AT_ONCE = 32
 _ENOUGH_BODY = 200
+_PROXY_SECONDS = 0.3
+"""The proxy looks at instances it has not found healthy yet every 50 ms."""
+_PROXY_POLL_SECONDS = 0.005
+_STEADY_SECONDS = 2.0
+"""A worker that was started again is well once it has lived for so long."""
 Question = Callable[[], HealthResult]
 
 
@@ -33,12 +40,28 @@ def check(ctx: HealthContext) -> list[HealthResult]:
     place = place_of(ctx.home, ctx.target)
     state = load_state(place)
     held = state.slots.get(ctx.slot) if state else None
-    if held is None:
+    if state is None or held is None:
         raise FatalError(f"slot {ctx.slot} holds nothing to check", code="no-slot", where="local")
     residents = Residents(place)
     questions = [question for one in held.instances for question in _questions(ctx, residents, held, one)]
     with ThreadPoolExecutor(min(_MOST_AT_ONCE, max(1, len(questions)))) as pool:
-        return list(pool.map(lambda question: question(), questions))
+        results = list(pool.map(lambda question: question(), questions))
+    if all(one.healthy for one in results) and held.label not in residents.weights(state):
+        return _seen_by_proxy(ctx, residents, held, results)
+    return results
+
+
+def _seen_by_proxy(
+    ctx: HealthContext, residents: Residents, held: SlotState, results: list[HealthResult]
+) -> list[HealthResult]:
+    """Well, once the proxy found so, too: before that the slot's own address answers 503 to whoever checks it next."""
+    end = time.monotonic() + _PROXY_SECONDS
+    while residents.envoy.healthy(held.key) < len(held.ports):
+        if time.monotonic() > end:
+            detail = "answers well, but the proxy has not found it healthy yet"
+            return [evolve(one, healthy=False, starting=True, detail=detail) for one in results]
+        ctx.pause(_PROXY_POLL_SECONDS)
+    return results
 
 
 def _questions(ctx: HealthContext, residents: Residents, held: SlotState, one: InstanceState) -> list[Question]:
@@ -50,14 +73,19 @@ def _questions(ctx: HealthContext, residents: Residents, held: SlotState, one: I
         return " / ".join(last_lines(log, _SHOWN_LINES)) or "it printed nothing"
 
     if instance.state == "exited" or one.port is None:
-        return [partial(_by_life, instance, said)]
+        return [partial(_by_life, instance, residents.place.run / f"{held.program(one)}.json", said)]
     if one.process != WEB or not ctx.target.health_checks:
         return [partial(_by_connecting, instance, said)]
     return [partial(_by_asking, instance, item, said) for item in ctx.target.health_checks]
 
 
-def _by_life(instance: Instance, said: Callable[[], str]) -> HealthResult:
+def _by_life(instance: Instance, record: Path, said: Callable[[], str]) -> HealthResult:
+    """By whether it runs; `record` was written when it was started last, and `detail` tells that it was before."""
     if instance.state == "running":
+        if instance.detail and _age(record) < _STEADY_SECONDS:
+            return HealthResult(
+                "running", False, gone=True, detail=f"{instance.detail}: {said()}", instance=instance.id
+            )
         return HealthResult("running", True, instance=instance.id)
     if instance.state == "starting":
         return HealthResult("running", False, starting=True, detail="starting", instance=instance.id)
@@ -81,6 +109,9 @@ def _by_asking(instance: Instance, check: HealthCheck, said: Callable[[], str]) 
         connection.request("GET", path, headers={"Host": "localhost", "User-Agent": "ospec", "Connection": "close"})
         answer = connection.getresponse()
         status, body = answer.status, answer.read(_ENOUGH_BODY)
+    except TimeoutError:
+        detail = f"no answer within {check.timeout_seconds:g} s"
+        return HealthResult(name, False, detail=detail, instance=instance.id, latency_ms=_since(started))
     except (OSError, http.client.HTTPException) as error:
         return _unreachable(name, instance, error, said)
     finally:
@@ -98,6 +129,13 @@ def _unreachable(name: str, instance: Instance, error: Exception, said: Callable
     if again:
         detail = f"{instance.detail}; {said()}"
     return HealthResult(name, False, starting=refused and not again, gone=again, detail=detail, instance=instance.id)
+
+
+def _age(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:  # taken away meanwhile
+        return 0.0
 
 
 def _since(started: float) -> float:

@@ -15,7 +15,7 @@ from ospec.models.target import Target
 from ospec.naming import digest
 
 _RUNTIME_BASE = Path("/tmp")  # noqa: S108 (XDG_RUNTIME_DIR goes away at logout, and TMPDIR may be too long for a socket)
-_NOT_WRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+_NOT_WRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST)
 
 
 @frozen

@@ -11,11 +11,12 @@ from ospec.models.context import DeployContext, RetireContext, RollbackContext, 
 from ospec.models.live import Deployment, TrafficState
 from ospec.models.target import Target
 
+from ospec_plugin_local.binary import envoy_path
 from ospec_plugin_local.observation import look
 from ospec_plugin_local.place import Place, place_of
 from ospec_plugin_local.programs import check_commands, environment
 from ospec_plugin_local.residents import Residents
-from ospec_plugin_local.settings import LocalSettings
+from ospec_plugin_local.settings import settings_of
 from ospec_plugin_local.slots import Slots
 from ospec_plugin_local.state import SLOTS, State, changing, load_state, save_state
 
@@ -39,6 +40,7 @@ def make_able(ctx: DeployContext | RollbackContext) -> Deployment:
     held = before.slots.get(label) if before else None
     if held and held.release_id != ctx.release.id and label in served:
         raise _serves(label, f"{held.release}: another release cannot be put there")
+    envoy_path()  # raises where there is none
     state = residents.check_ports(_with_settings(before, ctx.target), before)
     values = environment(ctx, state, label)
     check_commands(ctx.target, ctx.files, values)
@@ -127,7 +129,7 @@ def _serves(label: str, what: str) -> FatalError:
 
 def _with_settings(state: State | None, target: Target) -> State:
     """The state with what the document says now."""
-    settings = LocalSettings(**target.plugins.get("local", {}))
+    settings = settings_of(target)
     if state is None:
         state = State(host="", port=0, slot_ports=dict.fromkeys(SLOTS, 0), stop_seconds=0, log_bytes=0, log_files=0)
     return evolve(

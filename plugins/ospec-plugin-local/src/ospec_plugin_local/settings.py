@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import fields_dict, frozen
+from ospec.errors import DocumentError
+from ospec.models.target import Target
+
+_KINDS: dict[object, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,)}
+_BOUNDS = {"port": (1, 65535), "stop_seconds": (0, 3600), "log_megabytes": (1, 4096), "log_files": (0, 100)}
 
 
 @frozen
@@ -19,3 +28,31 @@ class LocalSettings:
     """When an instance's log starts anew."""
     log_files: int = 3
     """How many older logs of each instance are kept."""
+
+
+def settings_of(target: Target) -> LocalSettings:
+    """The settings of a target.
+
+    Raises:
+        DocumentError: one is unknown, of another kind, or out of its bounds (``invalid-setting``).
+    """
+    given: Mapping[str, Any] = target.plugins.get("local", {})
+    known = fields_dict(LocalSettings)
+    for name, value in given.items():
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}"
+            raise _invalid(name, "there is no such setting", hint)
+        kind = known[name].type
+        if isinstance(value, bool) or not isinstance(value, _KINDS[kind]):
+            raise _invalid(name, f"expected {kind}, found {value!r}", f"its default is {known[name].default!r}")
+        low, high = _BOUNDS.get(name, (0, 0))
+        if name in _BOUNDS and not low <= value <= high:
+            raise _invalid(
+                name, f"expected {low} to {high}, found {value!r}", f"its default is {known[name].default!r}"
+            )
+    return LocalSettings(**given)
+
+
+def _invalid(name: str, what: str, hint: str) -> DocumentError:
+    return DocumentError(what, code="invalid-setting", where=f"plugins.local.{name}", hints=(hint,))

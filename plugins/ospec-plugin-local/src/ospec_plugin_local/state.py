@@ -107,7 +107,7 @@ def load_state(place: Place) -> State | None:
     """
     try:
         found = json.loads(place.state.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
         raise _broken(place, str(error)) from error
