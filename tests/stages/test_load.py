@@ -8,6 +8,8 @@ import stat
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from ospec.errors import DocumentError
 from ospec.stages.load import LARGEST_BYTES, DocumentFaults, Loaded, find_document, load, load_text
 
@@ -251,3 +253,63 @@ def test_faults_come_in_the_order_of_the_file() -> None:
 def test_a_fault_of_types_hides_no_fault_of_limits() -> None:
     found = faults_of("[scripts]\nstart = 5\n[monitoring]\nhealth_checks = [{ endpoint = 'x' }]\nerror_tracking = '${'")
     assert [fault.split(" ")[0] for fault in found] == ["ospec.toml:2:1", "ospec.toml:4:20", "ospec.toml:5:1"]
+
+
+# -- whatever is written ----------------------------------------------------------------------------------------------
+
+FRAGMENTS = (
+    *(
+        "a",
+        "b: ",
+        "- ",
+        "? ",
+        ": ",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        "\n",
+        "\n  ",
+        "|",
+        "> ",
+        "'",
+        '"',
+        "#",
+        "%",
+        "---\n",
+        "\t",
+    ),
+    *("!!int ", "!!float ", "!!timestamp ", "!!set ", "!!omap ", "!!bool ", "!!binary ", "!x ", "&a ", "*a ", "<<: "),
+    *("2024-13-45", "0x", "0o9", "1e999", ".nan", "~", "=", "@", "\\", "😀", "\x07", "%YAML 1.1\n---\n", "1:2:3"),
+    *("[stack]\n", "[[a.b]]\n", 'a = "', "'''", "scripts: ", "deployment: {strategy: x}"),
+)
+
+
+@pytest.mark.parametrize("name", ["ospec.toml", "ospec.yaml"])
+@settings(max_examples=300, deadline=None)
+@given(parts=st.lists(st.sampled_from(FRAGMENTS), max_size=9))
+def test_any_text_is_a_document_or_has_faults(name: str, parts: list[str]) -> None:
+    text = "".join(parts)
+    try:
+        load_text(text, Path(name))
+    except DocumentFaults as error:
+        for fault in error.faults:
+            assert 1 <= fault.line <= text.count("\n") + 2, fault
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("a: !!int x", "ospec.yaml:1:4: no valid YAML: 'x' does not fit its tag tag:yaml.org,2002:int"),
+        ("a:\n  b: 2024-13-45", "ospec.yaml:2:6: no valid YAML: '2024-13-45' does not fit its tag"),
+    ],
+)
+def test_a_value_that_does_not_fit_its_tag(text: str, fault: str) -> None:
+    assert faults_of(text, "ospec.yaml")[0].startswith(fault)
+
+
+def test_merged_tables_of_yaml() -> None:
+    text = "deployment: {analysis: {interval: 5, metrics: [&m {name: a}, {<<: *m, thresholdRange: {max: 1}}]}}"
+    metrics = load_text(text, Path("ospec.yaml")).document.deployment.analysis.metrics
+    assert [(one.name, one.threshold_range.max) for one in metrics] == [("a", None), ("a", 1)]

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import json
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+import tomli
+from ospec.stages.checks import check
+from ospec.stages.example import example_toml
 from ospec.stages.load import DocumentFaults, load
 from ospec.stages.plain import plain
 from ospec.stages.schema import json_schema
@@ -21,8 +27,6 @@ NOT_SEEN = {"references.toml", "odd-kinds.yaml"}
 
 def values(path: Path) -> Any:
     """What a file says, before the model."""
-    import tomli
-
     text = path.read_text(encoding="utf-8")
     return plain(tomli.loads(text) if path.suffix == ".toml" else read_yaml(text)[0], [])
 
@@ -81,3 +85,46 @@ def test_keys_have_their_meaning_and_default(validator: Any) -> None:
     assert "stays warm" in deployment["keep_seconds"]["description"]
     assert deployment["keep_seconds"]["default"] == 3600.0
     assert deployment["scale_down_delay"] == deployment["keep_seconds"]
+
+
+# -- the schema and the loader agree ----------------------------------------------------------------------------------
+
+VALUES: tuple[Any, ...] = (
+    *("", "x", "5s", "/x", "${A}", "error", "block", "safe", "25%", "Abc d", "get", "POST", None, True, False),
+    *(0, 1, -1, 5, 0.5, 200, [], ["a"], [1], [["a"]], [{}], {}, {"a": 1}, {"x": {"y": 1}}),
+)
+
+
+def nodes(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in items:
+        yield (*path, key)
+        yield from nodes(one, (*path, key))
+
+
+def changed(document: Any, choices: random.Random) -> Any:
+    """A copy with one value replaced, left out, or under another name."""
+    made = copy.deepcopy(document)
+    path = choices.choice(list(nodes(made)))
+    inside = functools.reduce(lambda table, key: table[key], path[:-1], made)
+    way = choices.random()
+    if way < 0.6:
+        inside[path[-1]] = copy.deepcopy(choices.choice(VALUES))
+    elif way < 0.8 and isinstance(inside, dict):
+        inside[f"unheard-of-{len(path)}"] = inside.pop(path[-1])
+    else:
+        del inside[path[-1]]
+    return made
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_they_agree_on_changed_documents(validator: Any, seed: int) -> None:
+    choices = random.Random(seed)
+    documents = [*map(values, sorted((DATA / "good").glob("*.toml"))), tomli.loads(example_toml())]
+    outcomes = set()
+    for _ in range(250):
+        document = changed(choices.choice(documents), choices)
+        misfits = check(document).misfits
+        outcomes.add(not misfits)
+        assert validator.is_valid(document) == (not misfits), (document, misfits)
+    assert outcomes == {True, False}, "some changes do harm, and some do not"

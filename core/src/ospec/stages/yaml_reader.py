@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,15 +26,12 @@ def read_yaml(text: str) -> tuple[Any, Mapping[Path, Place]]:
     Raises:
         YamlFault: no valid YAML, more than one document, a key twice, too deep, or too large once aliases are followed.
     """
-    from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-    loader = YAML(typ="safe", pure=True)
     try:
-        node = loader.compose(text)
-        positions: dict[Path, Place] = {}
-        _Walk(positions).node(node, (), 0)
-        return YAML(typ="safe", pure=True).load(text), positions
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what other versions of YAML would read differently
+            return _read(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -44,29 +42,63 @@ def read_yaml(text: str) -> tuple[Any, Mapping[Path, Place]]:
         raise YamlFault(f"nested deeper than {_DEEPEST} levels", (1, 1)) from error
 
 
+def _read(text: str) -> tuple[Any, Mapping[Path, Place]]:
+    from ruamel.yaml import YAML
+
+    loader = YAML(typ="safe", pure=True)
+    node = loader.compose(text)
+    walk = _Walk()
+    walk.node(node, (), 0)
+    if node is None:
+        return None, {}
+    try:
+        return loader.constructor.construct_document(node), walk.positions
+    except (ValueError, LookupError):  # a tag such as !!int on what is none; ruamel names no place
+        wrong = next((one for one in walk.scalars if not _fits(one)), node)
+        raise YamlFault(f"{wrong.value!r} does not fit its tag {wrong.tag}", _place(wrong)) from None
+
+
+def _fits(scalar: Any) -> bool:
+    from ruamel.yaml import YAML
+
+    try:
+        YAML(typ="safe", pure=True).constructor.construct_document(scalar)
+    except (ValueError, LookupError):
+        return False
+    return True
+
+
+def _place(node: Any) -> Place:
+    return node.start_mark.line + 1, node.start_mark.column + 1
+
+
 class _Walk:
     """Walks nodes as they would be expanded, so that aliases of aliases are counted before anything is built."""
 
-    def __init__(self, positions: dict[Path, Place]) -> None:
-        self._positions = positions
+    def __init__(self) -> None:
+        self.positions: dict[Path, Place] = {}
+        self.scalars: list[Any] = []
         self._count = 0
 
     def node(self, node: Any, path: Path, depth: int) -> None:
         if node is None:
             return
-        place = (node.start_mark.line + 1, node.start_mark.column + 1)
+        place = _place(node)
         self._count += 1
         if self._count > _MOST_NODES:
             raise YamlFault(f"more than {_MOST_NODES} values once aliases are followed", place)
         if depth > _DEEPEST:
             raise YamlFault(f"nested deeper than {_DEEPEST} levels", place)
-        if isinstance(node.value, list):
+        if not isinstance(node.value, list):
+            self.scalars.append(node)
+        else:
             for number, one in enumerate(node.value):
                 if isinstance(one, tuple):
                     key, value = one
                     inner: Path = (*path, str(key.value))
-                    self._positions[inner] = (key.start_mark.line + 1, key.start_mark.column + 1)
+                    self.positions[inner] = _place(key)
+                    self.scalars.append(key)
                 else:
                     value, inner = one, (*path, number)
-                    self._positions[inner] = (one.start_mark.line + 1, one.start_mark.column + 1)
+                    self.positions[inner] = _place(one)
                 self.node(value, inner, depth + 1)
