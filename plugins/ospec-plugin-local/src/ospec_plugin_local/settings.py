@@ -44,7 +44,7 @@ def settings_of(target: Target) -> LocalSettings:
             hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}"
             raise _invalid(name, "there is no such setting", hint)
         kind = known[name].type
-        if isinstance(value, bool) or not isinstance(value, _KINDS[kind]):
+        if type(value) not in _KINDS[kind]:
             raise _invalid(name, f"expected {kind}, found {value!r}", f"its default is {known[name].default!r}")
         low, high = _BOUNDS.get(name, (0, 0))
         if name in _BOUNDS and not low <= value <= high:
