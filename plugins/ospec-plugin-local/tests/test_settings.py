@@ -42,7 +42,7 @@ def test_settings_are_read() -> None:
 def test_a_setting_that_is_wrong(settings: dict[str, Any], message: str, hint: str) -> None:
     with pytest.raises(DocumentError) as told:
         settings_of(target(**settings))
-    assert told.value.code == "invalid-setting"
+    assert told.value.code == "invalid-document"
     assert told.value.where == f"plugins.local.{next(iter(settings))}"
     assert message in told.value.message
     assert hint in told.value.hints[0]

@@ -34,7 +34,7 @@ def settings_of(target: Target) -> LocalSettings:
     """The settings of a target.
 
     Raises:
-        DocumentError: one is unknown, of another kind, or out of its bounds (``invalid-setting``).
+        DocumentError: one is unknown, of another kind, or out of its bounds.
     """
     given: Mapping[str, Any] = target.plugins.get("local", {})
     known = fields_dict(LocalSettings)
@@ -55,4 +55,4 @@ def settings_of(target: Target) -> LocalSettings:
 
 
 def _invalid(name: str, what: str, hint: str) -> DocumentError:
-    return DocumentError(what, code="invalid-setting", where=f"plugins.local.{name}", hints=(hint,))
+    return DocumentError(what, where=f"plugins.local.{name}", hints=(hint,))
