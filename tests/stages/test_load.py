@@ -287,7 +287,7 @@ FRAGMENTS = (
 
 
 @pytest.mark.parametrize("name", ["ospec.toml", "ospec.yaml"])
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(parts=st.lists(st.sampled_from(FRAGMENTS), max_size=9))
 def test_any_text_is_a_document_or_has_faults(name: str, parts: list[str]) -> None:
     text = "".join(parts)

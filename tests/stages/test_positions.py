@@ -167,7 +167,7 @@ class Writer:
         return self.blank() + f"{self.blank()}.{self.blank()}".join(self.key(part) for part in path) + self.blank()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.dictionaries(KEYS, VALUES, max_size=5), st.integers(0, 2**32))
 def test_any_document(data: dict[str, Any], seed: int) -> None:
     text = Writer(random.Random(seed)).table((), data)

@@ -38,14 +38,10 @@ def read_yaml(text: str) -> tuple[Any, Mapping[Path, Place]]:
         raise YamlFault(" ".join(str(error.problem or error.context or error).split()), place) from error
     except YAMLError as error:
         raise YamlFault(str(error).splitlines()[0], (1, 1)) from error
-    except RecursionError as error:
-        raise YamlFault(f"nested deeper than {_DEEPEST} levels", (1, 1)) from error
 
 
 def _read(text: str) -> tuple[Any, Mapping[Path, Place]]:
-    from ruamel.yaml import YAML
-
-    loader = YAML(typ="safe", pure=True)
+    loader = _loader()
     node = loader.compose(text)
     walk = _Walk()
     walk.node(node, (), 0)
@@ -56,6 +52,28 @@ def _read(text: str) -> tuple[Any, Mapping[Path, Place]]:
     except (ValueError, LookupError):  # a tag such as !!int on what is none; ruamel names no place
         wrong = next((one for one in walk.scalars if not _fits(one)), node)
         raise YamlFault(f"{wrong.value!r} does not fit its tag {wrong.tag}", _place(wrong)) from None
+
+
+def _loader() -> Any:
+    """A safe loader that stops at the first value that stands too deep, before it reads on."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.composer import Composer
+
+    class ShallowComposer(Composer):
+        depth = 0
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            self.depth += 1
+            if self.depth > _DEEPEST + 1:
+                mark = self.loader.parser.peek_event().start_mark
+                raise YamlFault(f"nested deeper than {_DEEPEST} levels", (mark.line + 1, mark.column + 1))
+            node = super().compose_node(parent, index)
+            self.depth -= 1
+            return node
+
+    made = YAML(typ="safe", pure=True)
+    made.Composer = ShallowComposer
+    return made
 
 
 def _fits(scalar: Any) -> bool:
