@@ -173,7 +173,7 @@ def test_protection_without_an_enforcer_is_refused(folder: Path, ospec: Callable
     done = ospec("run", "deploy", "--yes", "--json")
     assert (done.code, done.json["outcome"]) == (5, "refused")
     assert "ospec-plugin-guardrails" in " ".join(done.json["error"]["hints"])
-    assert "ospec.toml:13:1" in done.json["error"]["where"]
+    assert "ospec.toml:12:1" in done.json["error"]["where"]
 
 
 def test_a_missing_plugin_names_its_package(folder: Path, ospec: Callable[..., Done]) -> None:

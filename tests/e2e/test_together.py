@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 import time
@@ -24,8 +25,6 @@ def test_two_deploys_at_once(project: Any, until: Callable[..., None]) -> None:
     assert second.code == 5
     assert second.json["outcome"] == "refused"
     assert second.json["error"]["code"] == "open-run"
-    import json
-
     assert json.loads(out)["run"] in second.json["error"]["message"]
     assert project.release() == "v2"
 
