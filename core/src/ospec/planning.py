@@ -40,9 +40,19 @@ class Wish:
     """Raises where the plan is not the one that was agreed on earlier (`--plan FILE`)."""
 
 
+def _observed(project: Project) -> LiveState:
+    """What is there; raises `RefusedError` where something would make any run fail."""
+    live = project.observe()
+    if live.obstacles:
+        first, *others = live.obstacles
+        hints = [*first.hints, *(f"also: {other.message}" for other in others)]
+        raise RefusedError(first.message, code=first.code, where=first.where, hints=hints)
+    return live
+
+
 def plan_deploy(project: Project, wish: Wish) -> Plan:
     """The plan of a deploy: nothing is touched. A release that serves already gives a repair, or no steps."""
-    live = project.observe()
+    live = _observed(project)
     source = read_source(project.root, project.target.include, leave_out=[project.home])
     release = identify(
         project.target,
@@ -64,7 +74,7 @@ def plan_deploy(project: Project, wish: Wish) -> Plan:
 
 def plan_rollback(project: Project, wish: Wish) -> Plan:
     """The plan of a return to an earlier release."""
-    live = project.observe()
+    live = _observed(project)
     known = project.known_releases()
     now = live.stable.release.id if live.stable and live.stable.release else ""
     if project.platform.capabilities.scripted and known:  # scripts tell nothing: what was deployed last is what serves
@@ -85,7 +95,7 @@ def plan_rollback(project: Project, wish: Wish) -> Plan:
 
 def plan_up(project: Project, wish: Wish) -> Plan:
     """The plan that brings back what served."""
-    live = project.observe()
+    live = _observed(project)
     ref = live.stable.release if live.stable else None
     if ref is None:
         raise RefusedError("nothing served before", code="nothing-to-bring-up", hints=("deploy: ospec run deploy",))

@@ -77,7 +77,8 @@ def check(given: Choice) -> list[dict[str, Any]]:
 
     def live() -> tuple[bool, str]:
         found = project.observe()
-        return not found.problems, "; ".join(found.problems) or (found.address or "nothing is deployed")
+        wrong = [*found.problems, *(obstacle.message for obstacle in found.obstacles)]
+        return not wrong, "; ".join(wrong) or (found.address or "nothing is deployed")
 
     note("what runs", live, "ospec up", "ospec logs")
     if home.is_dir():

@@ -63,6 +63,8 @@ def status_lines(live: LiveState, timers: Mapping[str, float]) -> Iterator[str]:
         yield from _slot_lines(slot, timers.get(slot.id))
     for problem in live.problems:
         yield styled(f"  problem: {problem}", fg="red") + "  (ospec up)"
+    for obstacle in live.obstacles:
+        yield styled(f"  in the way of a deploy: {obstacle.message}", fg="yellow")
 
 
 def _slot_lines(slot: Slot, retire_at: float | None) -> Iterator[str]:

@@ -53,6 +53,17 @@ class Slot:
 
 
 @frozen
+class Obstacle:
+    """What would make any deploy fail, found before one begins."""
+
+    message: str
+    code: str
+    """As an error of the same kind has it."""
+    where: str = ""
+    hints: tuple[str, ...] = ()
+
+
+@frozen
 class LiveState:
     """What there is of one service in one environment."""
 
@@ -63,6 +74,8 @@ class LiveState:
     """What the platform holds outside the slots (front door settings, say)."""
     problems: tuple[str, ...] = ()
     """What a person would want to know: a dead proxy, a slot with fewer ready instances than wanted."""
+    obstacles: tuple[Obstacle, ...] = ()
+    """A busy port, a missing program: told before a run begins, which is then refused."""
 
     @property
     def stable(self) -> Slot | None:

@@ -25,6 +25,8 @@ class Checked:
     misfits: tuple[Misfit, ...]
     respelt: tuple[tuple[Path, str], ...]
     """Paths of keys in another spelling, with the model's name."""
+    durations: tuple[tuple[Path, float], ...]
+    """Paths of durations that are text, with their seconds."""
     unknown: tuple[Path, ...]
     """Paths of sections that the model does not know."""
 
@@ -33,14 +35,19 @@ def check(data: Any) -> Checked:
     """Hold plain values to the model of documents."""
     shape = Shape()
     document = shape.section(Document, data) or Document()
-    misfits, respelt = [*shape.misfits, *reference_misfits(data)], [*shape.respelt]
+    shapes = [shape]
     unknown: list[Path] = [(key,) for key in document.others]
     for name, part in document.environments.items():
         of_part, merged = _environment(part, ("environments", name))
-        misfits += of_part.misfits
-        respelt += of_part.respelt
+        shapes.append(of_part)
         unknown += [("environments", name, key) for key in merged.others]
-    return Checked(document, tuple(misfits), tuple(respelt), tuple(unknown))
+    return Checked(
+        document,
+        misfits=tuple(one for each in shapes for one in each.misfits) + tuple(reference_misfits(data)),
+        respelt=tuple(one for each in shapes for one in each.respelt),
+        durations=tuple(one for each in shapes for one in each.durations),
+        unknown=tuple(unknown),
+    )
 
 
 def _environment(part: Mapping[str, Any], path: Path) -> tuple[Shape, Document]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from attrs import field, frozen
 
 from ospec.errors import DocumentError
 from ospec.models.document import Document
-from ospec.stages.checks import check
+from ospec.stages.checks import Checked, check
 from ospec.stages.plain import plain
 from ospec.stages.shape import Misfit
 from ospec.stages.toml_positions import Path as KeyPath
@@ -62,7 +63,7 @@ class Loaded:
     locate: Callable[[str], str]
     """``deployment.strategy`` to ``ospec.toml:12:3 deployment.strategy``; the place around a key that is not there."""
     data: Mapping[str, Any] = field(factory=dict)
-    """The values as plain tables and lists, keys by the model's names, without defaults."""
+    """The values as plain tables and lists, keys by the model's names, durations in seconds, without defaults."""
     positions: Mapping[KeyPath, Place] = field(factory=dict)
     """Line and column of every key and list item."""
 
@@ -119,7 +120,7 @@ def load_text(text: str, path: Path) -> Loaded:
             f"{_locate(name, positions, key)}: ospec does not know this section; it is kept" for key in checked.unknown
         ),
         lambda key: _locate(name, positions, _path(key)),
-        _respell(data, checked.respelt),
+        _in_the_models_words(data, checked),
         positions,
     )
 
@@ -130,13 +131,17 @@ def _unreadable(path: Path, why: str) -> DocumentError:
     )
 
 
-def _respell(data: Any, respelt: Sequence[tuple[KeyPath, str]]) -> Any:
-    """`data` with its keys as the model names them; inner keys first, while the outer ones still have their names."""
-    for path, ours in sorted(respelt, key=lambda one: -len(one[0])):
-        table = data
-        for part in path[:-1]:
-            table = table[part]
-        table[ours] = table.pop(path[-1])
+def _in_the_models_words(data: Any, checked: Checked) -> Any:
+    """`data` with durations in seconds and keys as the model names them."""
+
+    def around(path: KeyPath) -> Any:
+        return reduce(lambda table, part: table[part], path[:-1], data)
+
+    for path, seconds in checked.durations:
+        around(path)[path[-1]] = seconds
+    for path, name in sorted(checked.respelt, key=lambda one: -len(one[0])):  # the outer ones keep their names longest
+        table = around(path)
+        table[name] = table.pop(path[-1])
     return data
 
 

@@ -72,7 +72,7 @@ def protections(
             locate((f"guardrails.{key}", f"guardrails.deployment.{key}")),
         )
         for key, value in found.items()
-        if key not in _OF_THE_ENGINE and _asks(key, value, environment)
+        if key not in _OF_THE_ENGINE and _asks(key, value, environment, document)
     ]
     if document.secrets.required:
         scheme = document.secrets.provider.partition("://")[0]
@@ -82,7 +82,7 @@ def protections(
     return tuple(asked)
 
 
-def _asks(key: str, value: Any, environment: str) -> bool:
-    if key == _APPROVAL and isinstance(value, list):
-        return environment in value
+def _asks(key: str, value: Any, environment: str, document: Document) -> bool:
+    if key == _APPROVAL and isinstance(value, list):  # a name that no environment has is a slip: it counts everywhere
+        return any(name == environment or name not in document.environments for name in value)
     return value not in _ASK_NOTHING

@@ -48,7 +48,7 @@ def resolve(
     base, part = _levels(loaded, name)
     where = _Where(loaded, name)
     data = _without_references(deep_merge(base, part), {**environ, **(variables or {})}, where)
-    document = _document(data, where)
+    document = _document({**data, "environments": loaded.data.get("environments", {})}, where)
     deploy = platform or _deploy(document, where)
     rails = guardrails(base, part)
     return Target(
@@ -177,14 +177,15 @@ def _service(document: Document, loaded: Loaded) -> str:
 
 
 def _deploy(document: Document, where: _Where) -> str:
-    if "deploy" not in document.stack:
+    deploy = document.stack.get("deploy", "").strip()
+    if not deploy:
         raise DocumentError(
             "the document does not say where to deploy",
             code="no-platform",
             where=where.of(("stack", "deploy")),
             hints=('add [stack] deploy = "local" (or "Docker + Kubernetes", "AWS ECS", "Vercel", …)',),
         )
-    return document.stack["deploy"]
+    return deploy
 
 
 def _strategy(document: Document, platform: str, given: str | None) -> str:

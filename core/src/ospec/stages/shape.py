@@ -51,12 +51,14 @@ class Shape:
     Attributes:
         misfits: what did not fit.
         respelt: paths of keys in another spelling, with the model's name.
+        durations: paths of durations that are text, with their seconds.
     """
 
     def __init__(self, partial: bool = False, tells_values: bool = True) -> None:
         self._partial, self._tells_values = partial, tells_values
         self.misfits: list[Misfit] = []
         self.respelt: list[tuple[Path, str]] = []
+        self.durations: list[tuple[Path, float]] = []
 
     def section(self, kind: type, value: Any, path: Path = ()) -> Any:
         """`value` as an instance of the attrs class `kind`, without what does not fit; None where nothing is left."""
@@ -111,6 +113,7 @@ class Shape:
             match = DURATION.fullmatch(value.strip()) if type(value) is str else None
             if match:
                 value = float(match[1]) * _UNITS[match[2]]
+                self.durations.append((path, value))
             elif type(value) not in (int, float):
                 return self._fail(path, value, DURATION_WORDS)
         return self.value(found.type, value, path, found.metadata)

@@ -28,6 +28,11 @@ class Counter:
         self._last_at = 0.0
         self._bins: collections.deque[dict[str, Any]] = collections.deque(maxlen=_MOST_BINS)
 
+    @property
+    def began(self) -> bool:
+        """Whether it has found Envoy once."""
+        return self._last is not None
+
     def tick(self) -> None:
         """Look once; an Envoy that does not answer is asked again at the next tick."""
         try:

@@ -45,11 +45,12 @@ class Envoy:
         """
         path = self._place.routes / f"{name}.json"
         before = path.read_bytes() if path.exists() else None
+        prefix = "cluster_manager.cds" if name == CLUSTERS else f"http.{name}.rds.{name}"
+        refusals = self._version(prefix)[1] if wait else 0
         self._rename_to(path, json.dumps(content, indent=1).encode())
         if wait:
-            prefix = "cluster_manager.cds" if name == CLUSTERS else f"http.{name}.rds.{name}"
             try:
-                self._wait_for_version(ctx, prefix, str(content["version_info"]))
+                self._wait_for_version(ctx, prefix, str(content["version_info"]), refusals)
             except FatalError:
                 if before is not None:
                     self._rename_to(path, before)
@@ -97,28 +98,31 @@ class Envoy:
         draft.write_bytes(content)
         draft.replace(path)
 
-    def _wait_for_version(self, ctx: HookContext, prefix: str, version: str) -> None:
-        names = f"^{prefix.replace('.', '[.]')}[.](version_text|update_rejected|update_failure)$"
-        refusals: list[int] = []
-
+    def _wait_for_version(self, ctx: HookContext, prefix: str, wanted: str, refusals: int) -> None:
         def is_so() -> bool:
-            found = self._stats(names)
-            refused = int(found.get(f"{prefix}.update_rejected", 0)) + int(found.get(f"{prefix}.update_failure", 0))
-            refusals.append(refused)
-            if found.get(f"{prefix}.version_text") == version:
-                return True
-            if refused > refusals[0]:
+            version, refused = self._version(prefix)
+            if version != wanted and refused > refusals:
                 raise self._refused(prefix)
-            return False
+            return version == wanted
 
         if not self._wait(ctx, is_so):
             raise self._refused(prefix)
 
+    def _version(self, prefix: str) -> tuple[str, int]:
+        """The version it serves of one file, and how often it has refused that file; nothing where it is silent."""
+        try:
+            found = self._stats(f"^{prefix.replace('.', '[.]')}[.](version_text|update_rejected|update_failure)$")
+        except AdminError:
+            return "", 0
+        refused = (int(found.get(f"{prefix}.{name}", 0)) for name in ("update_rejected", "update_failure"))
+        return str(found.get(f"{prefix}.version_text", "")), sum(refused)
+
     def _refused(self, prefix: str) -> FatalError:
         log = self._place.logs / "envoy.log"
-        said = [line for line in last_lines(log, 200) if "reject" in line or "rror" in line or "critical" in line]
+        said = [line for line in last_lines(log, 200) if "reject" in line or "[error]" in line]
         return FatalError(
-            f"the proxy did not take its new configuration ({prefix}): {said[-1] if said else 'no reason given'}",
+            f"the proxy did not take its new configuration ({prefix}): "
+            f"{said[-1].rpartition('] ')[2] if said else 'it gives no reason'}",
             code="proxy-refused",
             where="local",
             hints=(f"read all that it says in {log}",),
@@ -129,24 +133,14 @@ class Envoy:
         return {entry["name"]: entry["value"] for entry in answer["stats"] if "name" in entry}
 
     def _wait(self, ctx: HookContext, is_so: Callable[[], bool]) -> bool:
-        """Whether `is_so` came true in time; an Envoy that does not answer (it restarts) is asked again."""
+        """Whether `is_so` came true in time."""
         end, pause = time.monotonic() + min(_PATIENCE_SECONDS, ctx.deadline.left), _POLL_SECONDS
-        while True:
-            try:
-                if is_so():
-                    return True
-            except AdminError as error:
-                if time.monotonic() > end:
-                    raise FatalError(
-                        f"the proxy does not answer: {error}",
-                        code="proxy-down",
-                        where="local",
-                        hints=(f"read what it says in {self._place.logs / 'envoy.log'}",),
-                    ) from error
+        while not is_so():
             if time.monotonic() > end:
                 return False
             ctx.pause(pause)
             pause = min(pause * 1.3, _SLOWEST_POLL_SECONDS)
+        return True
 
 
 def last_lines(path: Path, count: int) -> list[str]:

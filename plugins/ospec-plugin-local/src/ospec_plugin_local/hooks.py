@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from attrs import evolve
 from ospec.hookspecs import hookimpl
 from ospec.models.context import (
     DeployContext,
@@ -30,11 +31,13 @@ def register_platforms() -> Iterable[Platform]:
 
 @hookimpl
 def observe(ctx: ObserveContext) -> LiveState:
-    """Look at slots, traffic and processes."""
+    """Look at slots, traffic and processes, and for what is in the way of a deploy."""
     from ospec_plugin_local.observation import observe as look
+    from ospec_plugin_local.obstacles import obstacles
     from ospec_plugin_local.place import place_of
 
-    return look(place_of(ctx.home, ctx.target))
+    place = place_of(ctx.home, ctx.target)
+    return evolve(look(place), obstacles=tuple(obstacles(place, ctx.target)))
 
 
 @hookimpl

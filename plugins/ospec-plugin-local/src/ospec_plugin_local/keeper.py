@@ -23,6 +23,8 @@ from ospec_plugin_local.rotation import rotate
 from ospec_plugin_local.wire import is_ours, read_line
 
 _TICK_SECONDS = 1.0
+_FIRST_LOOK_SECONDS = 0.05
+"""Until it found Envoy once: whatever was counted before that is unknown."""
 _CLIENT_SECONDS = 2.0
 _BACKLOG = 128
 
@@ -46,8 +48,9 @@ class Keeper:
                     with connection, contextlib.suppress(OSError, ValueError):
                         self._attend(connection)
                 if time.monotonic() >= due:
-                    due = max(due + _TICK_SECONDS, time.monotonic())
                     self._counter.tick()
+                    pause = _TICK_SECONDS if self._counter.began else _FIRST_LOOK_SECONDS
+                    due = max(due + pause, time.monotonic())
                     rotate(self._logs, self._log_bytes, self._log_files)
 
     def _attend(self, connection: socket.socket) -> None:

@@ -41,7 +41,7 @@ def make_able(ctx: DeployContext | RollbackContext) -> Deployment:
     if held and held.release_id != ctx.release.id and label in served:
         raise _serves(label, f"{held.release}: another release cannot be put there")
     envoy_path()  # raises where there is none
-    state = residents.check_ports(_with_settings(before, ctx.target), before)
+    state = residents.check_ports(with_settings(before, ctx.target), before)
     values = environment(ctx, state, label)
     check_commands(ctx.target, ctx.files, values)
     place.make()
@@ -127,7 +127,7 @@ def _serves(label: str, what: str) -> FatalError:
     )
 
 
-def _with_settings(state: State | None, target: Target) -> State:
+def with_settings(state: State | None, target: Target) -> State:
     """The state with what the document says now."""
     settings = settings_of(target)
     if state is None:

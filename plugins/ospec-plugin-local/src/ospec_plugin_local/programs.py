@@ -151,8 +151,17 @@ def check_commands(target: Target, files: Path, values: Mapping[str, str]) -> No
             where="local",
             hints=("deploy the release again",),
         )
+    check_on_path(target, values.get("PATH", os.defpath), files)
+
+
+def check_on_path(target: Target, path: str, files: Path | None = None) -> None:
+    """Find each process's program on the search path `path`, and in `files` where those are there already.
+
+    Raises:
+        FatalError: one is missing (``missing-command``).
+    """
     for process in target.processes.values():
-        missing = _missing_program(process, files, values.get("PATH", os.defpath))
+        missing = _missing_program(process, files, path)
         if missing:
             raise FatalError(
                 f"process {process.name!r} starts {missing!r}, which is neither on the PATH nor in the release",
@@ -162,19 +171,19 @@ def check_commands(target: Target, files: Path, values: Mapping[str, str]) -> No
             )
 
 
-def _missing_program(process: Process, files: Path, path: str) -> str:
+def _missing_program(process: Process, files: Path | None, path: str) -> str:
     """The program that the process starts, where it surely is not there; empty otherwise.
 
     Of a shell line only a plain first word is judged: what else a shell makes of it, it will tell by itself.
     """
     if isinstance(process.command, str):
         word = process.command.split(maxsplit=1)[0] if process.command.strip() else ""
-        if not word or word in _SHELLS_OWN or word != shlex.quote(word):
+        if not word or word in _SHELLS_OWN or "=" in word or word != shlex.quote(word):
             return ""
     else:
         word = process.command[0] if process.command else ""
     if "/" in word:
-        return "" if os.access(files / word, os.X_OK) else word
+        return "" if files is None or os.access(files / word, os.X_OK) else word
     return "" if shutil.which(word, path=path) else word
 
 
