@@ -10,8 +10,6 @@ exec to its first answer beside the same load.
 
 from __future__ import annotations
 
-import contextlib
-import http.client
 import os
 import statistics
 import subprocess
@@ -21,7 +19,7 @@ from collections.abc import Sequence
 
 from ospec.testing.load import Load
 from ospec.testing.load_samples import LoadResult
-from workbench import SERVER, Run, Workbench, finish, free_port, spread
+from workbench import SERVER, Run, Workbench, finish, free_port, spread, wait_for_answer
 
 DEPLOYS, RATE, CONNECTIONS = 100, 2000.0, 64
 STARTS = 15
@@ -35,22 +33,11 @@ def start_seconds(environ: dict[str, str]) -> float:
         port = free_port()
         began = time.perf_counter()
         process = subprocess.Popen([sys.executable, "-S", str(SERVER)], env={**environ, "PORT": str(port)})
-        while not answers(port):
-            time.sleep(0.002)
+        wait_for_answer(port)
         taken.append(time.perf_counter() - began)
         process.terminate()
         process.wait()
     return statistics.median(taken)
-
-
-def answers(port: int) -> bool:
-    """Whether something answers 200 on the port."""
-    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as client:
-        try:
-            client.request("GET", "/")
-            return client.getresponse().status == 200
-        except OSError:
-            return False
 
 
 def wrong_after_verified(runs: Sequence[Run], load: LoadResult) -> int:

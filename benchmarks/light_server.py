@@ -1,6 +1,7 @@
 """The application under load: one thread, one answer; costs little beside the proxy and the load generator.
 
-Reads PORT and OSPEC_RELEASE. On SIGTERM it answers what has arrived, then ends.
+Reads PORT, OSPEC_RELEASE and, where no proxy tells the release, RELEASE_HEADER: the header to tell it in.
+On SIGTERM it answers what has arrived, then ends.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import socket
 def main() -> None:
     """Serve until SIGTERM."""
     body = os.environ.get("OSPEC_RELEASE", "none").encode()
-    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nX-App-Release: %s\r\n\r\n%s" % (len(body), body, body)
+    header = os.environ.get("RELEASE_HEADER", "x-app-release").encode()
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n%s: %s\r\n\r\n%s" % (len(body), header, body, body)
     listener = socket.create_server(("127.0.0.1", int(os.environ["PORT"])), backlog=512)
     listener.setblocking(False)
     waker, woken = socket.socketpair()

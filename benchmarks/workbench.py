@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import shutil
@@ -154,6 +155,19 @@ def free_port() -> int:
             one.bind(("127.0.0.1", port))
             return port
     raise RuntimeError("no free port from 18000 to 19999")
+
+
+def wait_for_answer(port: int, path: str = "/") -> None:
+    """Return when the port answers 200; raises `TimeoutError` after ten seconds."""
+    end = time.monotonic() + 10.0
+    while time.monotonic() < end:
+        client = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        with contextlib.suppress(OSError), contextlib.closing(client):
+            client.request("GET", path)
+            if client.getresponse().status == 200:
+                return
+        time.sleep(0.002)
+    raise TimeoutError(f"nothing answers well on port {port}")
 
 
 def spread(values: Sequence[float], digits: int = 2) -> dict[str, float]:
