@@ -19,7 +19,8 @@ def command(
 ) -> int:
     """End the open run and return to the previous release.
 
-    Exits with 0 once that is done. The process that executes the run is asked to do it; where it is dead, this one does it in its place.
+    Exits with 0 once that is done. The process that executes the run is asked to do it; where it is dead, this one
+    does it in its place.
     """
     from ospec import flow
     from ospec.cli.finish import execute
