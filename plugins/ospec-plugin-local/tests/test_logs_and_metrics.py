@@ -38,7 +38,7 @@ def test_the_last_lines_of_each_instance_by_slot_and_instance(service: Any) -> N
 
 def test_logs_of_a_release_that_failed_stay_after_it_was_taken_away(service: Any, until: Any) -> None:
     service.deploy("v1", program="print('no database here'); raise SystemExit(1)\n")
-    until(lambda: any(one.gone for one in service.health("v1", "blue")))
+    until(lambda: all("no database here" in one.detail for one in service.health("v1", "blue")))
     service.retire()
     assert LogLine("no database here", "blue", "web-0", "v1") in list(service.logs())
 
@@ -83,7 +83,7 @@ def test_requests_errors_and_durations_are_counted_by_release(service: Any, unti
         service.ask("/broken")
 
     def totals(metric: str) -> float:
-        return sum(one.value for one in service.metrics() if one.metric == metric)
+        return float(sum(one.value for one in service.metrics() if one.metric == metric))
 
     until(lambda: totals("requests") >= 41)
     assert totals("requests") == 41

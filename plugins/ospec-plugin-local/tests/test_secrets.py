@@ -12,8 +12,8 @@ from attrs import evolve
 from ospec.models.target import Secrets
 from ospec_plugin_local import wire
 
-SECRET, INHERITED = "canary-5e1f0c", "canary-from-the-shell-77"  # noqa: S105 (planted to be looked for)
-TELLS = "import os; print('knows', len(os.environ['KEY']), len(os.environ['TOKEN']), len(os.environ['SHELLS']), flush=True)\n"
+SECRET, INHERITED = "canary-5e1f0c", "canary-from-the-shell-77"
+TELLS = "import os; print('knows', *(len(os.environ[name]) for name in ('KEY', 'TOKEN', 'SHELLS')), flush=True)\n"
 
 
 class Box:
