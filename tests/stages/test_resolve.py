@@ -89,6 +89,10 @@ def test_instances_without_slots() -> None:
     assert target_of("scripts.start = 'x'\ndeployment.replicas = 6").processes["web"].instances == 6
 
 
+def test_a_blank_platform_is_none() -> None:
+    assert refusal_of("stack.deploy = ' '").code == "no-platform"
+
+
 def test_nowhere_to_deploy() -> None:
     error = refusal_of("[stack]\ndatabase = 'SQLite' # deploy = ")
     assert error.code == "no-platform"
@@ -273,7 +277,6 @@ def protections_of(text: str, environment: str | None = None) -> dict[str, Any]:
         ("security_scan = true\ndeployment.security_scan = 'warn'", {"security_scan": True}),
         ("min_test_coverage = 0.7\ndeployment.min_test_coverage = 0.9", {"min_test_coverage": 0.9}),
         ("min_test_coverage = 0", {}),
-        ("human_approval_required = ['production']", {}),
         ("human_approval_required = ['default', 'x']", {"human_approval_required": ["default", "x"]}),
         ("human_approval_required = []", {}),
         ("human_approval_required = true", {"human_approval_required": True}),
@@ -291,6 +294,31 @@ def protections_of(text: str, environment: str | None = None) -> dict[str, Any]:
 )
 def test_what_asks_for_protection(text: str, asked: dict[str, Any]) -> None:
     assert protections_of(f"stack = {{ deploy = 'local' }} # deploy =\n[guardrails]\n{text}") == asked
+
+
+@pytest.mark.parametrize(
+    ("listed", "environment", "asks"),
+    [
+        ("production", "production", True),
+        ("production", "staging", False),
+        ("production", None, False),
+        ("prodution", "staging", True),
+        ("production_deploy", None, True),
+    ],
+)
+def test_an_approval_counts_in_the_environments_it_names(listed: str, environment: str | None, asks: bool) -> None:
+    """What names no environment of the document is a slip, or means more than one: it counts everywhere."""
+    text = f"guardrails.human_approval_required = ['{listed}']\nenvironments = {{ production = {{}}, staging = {{}} }}"
+    assert bool(protections_of(text, environment)) == asks
+
+
+def test_an_approval_of_the_only_environment() -> None:
+    assert protections_of("guardrails.human_approval_required = ['production']") != {}
+
+
+def test_durations_reach_plugins_as_seconds() -> None:
+    text = "cdn.settings = { browser_ttl = '1d' }\nenvironments.e.cdn.settings = { edge_ttl = '30m' }"
+    assert target_of(text, "e").extra["cdn"] == {"settings": {"browser_ttl": 86400.0, "edge_ttl": 1800.0}}
 
 
 def test_the_environment_beats_the_base_even_where_it_is_milder() -> None:

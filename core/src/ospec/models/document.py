@@ -210,7 +210,7 @@ class DeploymentGuardrails:
     min_test_coverage: float | None = limited(Limits(at_least=0, at_most=1, hint="80 % is 0.8"), default=None)
     """The least share of the code that tests must reach, 0 to 1."""
     human_approval_required: bool | tuple[str, ...] | None = None
-    """Whether, or in which environments, a person has to agree."""
+    """Whether, or in which environments, a person has to agree; a name that no environment has counts in all."""
     rollback_timeout_minutes: float | None = limited(MORE_THAN_NONE, default=None)
     """The longest that a return to the previous release may take; 5 where nothing is said."""
     health_check_retries: int | None = limited(ONE_OR_MORE, default=None)

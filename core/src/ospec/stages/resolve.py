@@ -89,7 +89,7 @@ def resolve(
 def _levels(loaded: Loaded, name: str) -> tuple[dict[str, Any], Mapping[str, Any]]:
     """The document without its environments, and the part of the one that is asked for."""
     base = {key: one for key, one in loaded.data.items() if key != "environments"}
-    there = loaded.document.environments
+    there: Mapping[str, Any] = loaded.data.get("environments", {})
     if name in there:
         return base, there[name]
     if name == DEFAULT_ENVIRONMENT:
