@@ -10,7 +10,6 @@ exec to its first answer beside the same load.
 
 from __future__ import annotations
 
-import os
 import statistics
 import subprocess
 import sys
@@ -22,7 +21,7 @@ from ospec.testing.load_samples import LoadResult
 from workbench import SERVER, Run, Workbench, finish, free_port, spread, wait_for_answer
 
 DEPLOYS, RATE, CONNECTIONS = 100, 2000.0, 64
-STARTS = 15
+CALM_DEPLOYS, STARTS = 15, 15
 BOUNDS = {"failed": 0, "wrong": 0, "shift_p50_ms": 5.0, "shift_p99_ms": 25.0, "own_seconds_p50": 0.5}
 
 
@@ -69,13 +68,16 @@ def main() -> int:
     deploys = int(sys.argv[1]) if len(sys.argv) > 1 else DEPLOYS
     rate = float(sys.argv[2]) if len(sys.argv) > 2 else RATE
     with Workbench() as bench:
-        bench.deploy("v000")
+        bench.deploy("first")
+        calm_start = start_seconds(bench.environ)
+        calm = [bench.deploy(f"calm{number:03}") for number in range(CALM_DEPLOYS)]
         with Load(bench.url, rate=rate, connections=CONNECTIONS) as load:
-            start = start_seconds(dict(os.environ))
+            start = start_seconds(bench.environ)
             runs = [bench.deploy(f"v{number:03}") for number in range(1, deploys + 1)]
         result = load.stop()
         shifts = [(result.by_release[run.answer["release"]].first_done - run.told_at[-1]) * 1000 for run in runs]
-        own = [run.seconds - bench.window - start for run in runs]
+        own = [run.seconds - bench.window - calm_start for run in calm]
+        own_under_load = [run.seconds - bench.window - start for run in runs]
     figures = {
         "failed": result.failed,
         "wrong": wrong_after_verified(runs, result),
@@ -94,8 +96,9 @@ def main() -> int:
             "errors": dict(result.errors),
             "shift_ms": spread(shifts),
             "own_seconds": spread(own, 3),
-            "application_start_seconds": round(start, 3),
-            "median_milliseconds_by_step": step_seconds(runs),
+            "own_seconds_under_load": spread(own_under_load, 3),
+            "application_start_seconds": {"calm": round(calm_start, 3), "under load": round(start, 3)},
+            "median_milliseconds_by_step": {"calm": step_seconds(calm), "under load": step_seconds(runs)},
             "figures": figures,
             "bounds": BOUNDS,
             "within_bounds": all(figures[name] <= bound for name, bound in BOUNDS.items()),
