@@ -41,7 +41,7 @@ def tests(session: nox.Session) -> None:
 def crash(session: nox.Session) -> None:
     """The whole crash matrix: SIGKILL before and after every journal record."""
     install_workspace(session, *TEST_TOOLS)
-    session.run("pytest", "-q", "tests/e2e/test_crash_matrix.py", *session.posargs, env={"OSPEC_CRASH_MATRIX": "all"})
+    session.run("pytest", "-q", "tests/e2e/test_crash_matrix.py", *session.posargs, env={"OSPEC_TESTS": "all"})
 
 
 @nox.session
