@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from ospec.converter import from_stored_json
 from ospec.errors import RefusedError
@@ -66,8 +66,7 @@ def plan_deploy(project: Project, wish: Wish) -> Plan:
     if live.stable and live.stable.release and live.stable.release.id == release.id:
         whole = live.stable.ready >= live.stable.wanted and not live.problems
         again = Rollout((), candidate=live.stable.label) if whole else bring_up(project.target, live, release)
-        same = evolve(release, name=live.stable.release.name)
-        return _composed(project, live, same, again, action="deploy" if whole else "up", prepared=True)
+        return _composed(project, live, release, again, action="deploy" if whole else "up", prepared=True)
     rollout = project.strategy.plan(StrategyInput(project.target, project.platform.capabilities, live))
     return _composed(project, live, release, rollout, prepared=sealed_marker(project.files(release.id)).exists())
 

@@ -66,8 +66,8 @@ class HookContext:
 
     target: Target
     home: Path
-    """The state folder (`.ospec/`, or OSPEC_HOME). A platform with state on this machine keeps it in a folder of its own
-    name below."""
+    """The state folder (`.ospec/`, or OSPEC_HOME). What a platform keeps on this machine is in a folder of its own name
+    below."""
     operation_id: str = ""
     """Stable across resume and retries: the idempotency key of APIs that create."""
     deadline: Deadline = field(factory=lambda: Deadline.after(300.0))

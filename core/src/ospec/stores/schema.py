@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from pathlib import Path
 
 from ospec.errors import OspecError
 
 VERSION = 1
+_LEAST_FREE_BYTES = 64 * 1024
+"""SQLite needs this much to open the file at all."""
 
 TABLES = """
 CREATE TABLE runs (
@@ -80,10 +83,16 @@ def _version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
+def _is_full(folder: Path) -> bool:
+    try:
+        return shutil.disk_usage(folder).free < _LEAST_FREE_BYTES
+    except OSError:
+        return False
+
+
 def broken(path: Path, error: Exception) -> OspecError:
     """The error of a database that does not answer: a full disk, missing rights, a damaged file."""
-    text = str(error).lower()
-    if "full" in text or getattr(error, "errno", None) == 28:
+    if "full" in str(error).lower() or _is_full(path.parent):  # SQLite calls some full disks an I/O error
         return OspecError(
             f"no space left for the journal {path}",
             code="disk-full",
