@@ -18,7 +18,7 @@ from pathlib import Path
 ROUNDS = 41
 BOUNDS = {"help": 1.6, "plan": 6.0}
 """Times `python -c "import click"`."""
-SDKS = ("opentelemetry.sdk", "prometheus_client", "supervisor", "envoy", "boto3", "kubernetes", "httpx")
+SDKS = ("opentelemetry.sdk", "prometheus_client", "supervisor", "boto3", "kubernetes", "httpx")
 DOCUMENT = Path(__file__).parents[1] / "examples" / "hello" / "ospec.toml"
 
 
