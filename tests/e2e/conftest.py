@@ -102,11 +102,12 @@ class Shop:
 
     def ospec(self, *arguments: str, code: int = 0) -> Any:
         """Run ``ospec ARGUMENTS --json``, expect the exit code, and give what it printed."""
-        return finished(self.begin(*arguments, "--json"), code)
+        return _finished(self.begin(*arguments, "--json"), code)
 
     def deploy(self, release: str, behaviour: str = "good", *arguments: str, code: int = 0) -> Any:
-        """Deploy a release with that behaviour."""
+        """Deploy a release with that behaviour; its content differs from those of other names."""
         self.write(behaviour)
+        (self.folder / "release.txt").write_text(release + "\n")
         return self.ospec("run", "deploy", "--release", release, "--yes", *arguments, code=code)
 
     def ask(self, path: str = "/") -> tuple[int, str | None]:
@@ -152,7 +153,7 @@ class Shop:
         }
 
 
-def finished(process: subprocess.Popen[str], code: int = 0) -> Any:
+def _finished(process: subprocess.Popen[str], code: int = 0) -> Any:
     """Wait for an ospec command with ``--json``, expect its exit code, and give what it printed."""
     try:
         output, told = process.communicate(timeout=SECONDS)
@@ -164,7 +165,7 @@ def finished(process: subprocess.Popen[str], code: int = 0) -> Any:
     return json.loads(output) if output else None
 
 
-def until(is_so: Callable[[], object], seconds: float = 20.0) -> None:
+def _until(is_so: Callable[[], object], seconds: float = 20.0) -> None:
     """Ask until it is so; fail after `seconds`."""
     deadline = time.monotonic() + seconds
     while not is_so():
@@ -199,7 +200,7 @@ def take_down(shop: Shop) -> None:
     """Take a service away and assert that nothing is left of it."""
     shop.write()
     shop.ospec("down", "--yes")
-    until(lambda: not shop.processes())
+    _until(lambda: not shop.processes())
     with socket.socket() as asked:
         parts = urlsplit(shop.url)
         assert asked.connect_ex((parts.hostname, parts.port)), "the front door still listens"
@@ -209,3 +210,15 @@ def take_down(shop: Shop) -> None:
 def shop(shops: Callable[..., Shop]) -> Shop:
     """One service, not yet deployed."""
     return shops()
+
+
+@pytest.fixture
+def finished() -> Callable[..., Any]:
+    """Wait for an ospec command with ``--json``, expect its exit code, and give what it printed."""
+    return _finished
+
+
+@pytest.fixture
+def until() -> Callable[..., None]:
+    """Ask until it is so; fail after some seconds."""
+    return _until

@@ -1,6 +1,6 @@
 """SIGKILL before and after every journal record of a deploy, then `ospec resume`: nobody notices, nothing is doubled.
 
-The normal run takes a sample of the records; with OSPEC_CRASH_MATRIX=all it takes every one (nox session `crash`).
+The normal run takes a sample of the records; with OSPEC_TESTS=all it takes every one (nox session `crash`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from ospec.testing.load import Load
 
 SCRIPT = """\
 import fcntl, os, sys, time
-with open(os.environ["EFFECTS"], "a") as effects:
+with open(os.environ["EFFECTS"], "a+") as effects:
+    effects.seek(0)
+    tried = f"begin-{sys.argv[1]} {os.environ['OSPEC_RELEASE']}" in effects.read()
     def tell(what):
         effects.write(f"{what} {os.environ['OSPEC_RELEASE']}\\n")
         effects.flush()
@@ -53,7 +55,7 @@ SAMPLE_BAD = [(26, "before"), (32, "before"), (39, "before")]
 
 def cuts(records: range, sample: list[tuple[int, str]]) -> list[tuple[int, str]]:
     """Where to cut: everywhere, or the sample."""
-    if os.environ.get("OSPEC_CRASH_MATRIX") == "all":
+    if os.environ.get("OSPEC_TESTS") == "all":
         return [(record, side) for record in records for side in ("before", "after")]
     return sample
 
@@ -159,6 +161,30 @@ def test_a_return_that_is_cut(matrix: Matrix, record: int, side: str) -> None:
     assert matrix.done(old)["start"] == 2, "the release to return to was warm, and was started again"
     assert matrix.done(bad)["overlap"] == 0
     nothing_is_left(matrix, old)
+
+
+@pytest.mark.parametrize("way_on", ["resume", "abort", "down"])
+def test_a_script_that_outlives_its_deployer(matrix: Matrix, until: Any, way_on: str) -> None:
+    shop, old = matrix.shop, f"r{matrix.releases}"
+    new = matrix.new()
+    shop.write()
+    (shop.folder / "script.py").write_text(
+        SCRIPT.replace("sleep(0.2)", "sleep(600 if sys.argv[1] == 'test' and not tried else 0.2)")
+    )
+    deploy = shop.begin("run", "deploy", "--release", new, "--yes")
+    until(lambda: matrix.done(new)["begin-test"])
+    deploy.kill()
+    deploy.communicate()
+    assert shop.processes(new), "the script should have gone on, or this test shows nothing"
+    report = shop.ospec(way_on, *([] if way_on == "abort" else ["--yes"]))
+    done = matrix.done(new)
+    assert (done["overlap"], done["end-smoke"] > 0) == (0, way_on == "resume")
+    if way_on == "down":
+        until(lambda: not shop.processes())
+    else:
+        assert report["outcome"] == ("promoted" if way_on == "resume" else "aborted")
+        shop.serves(new if way_on == "resume" else old)
+        nothing_is_left(matrix, new if way_on == "resume" else old)
 
 
 def nothing_is_left(matrix: Matrix, release: str) -> None:

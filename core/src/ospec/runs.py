@@ -23,6 +23,7 @@ from ospec.models.registration import Lease, Unit
 from ospec.models.run import Record, RunHeader, open_run_refused
 from ospec.models.target import Target
 from ospec.project import Project
+from ospec.steps.processes import Identity, end_group
 from ospec.steps.snapshot import remove_tree, sealed_marker
 
 _POLL_SECONDS = 0.05
@@ -137,6 +138,8 @@ def take_over(
     plan = from_stored_json(state.started["plan"], Plan)
     if not (abort or rerun):
         _refuse_to_rerun(state, plan)
+    if abort or state.failing:  # the cut step is not tried again, which would have ended what it left running
+        _end_what_was_left(state)
     tell = _teller(held.project, state, watcher, header.run)
     journal = Journal(store, held.lease, header.run, state.last_seq, tell)
     if abort and not state.failing:
@@ -144,6 +147,13 @@ def take_over(
             "path-changed", aborted=True, error=error_json(OspecError("aborted on request", code="cancelled"))
         )
     return _execute(held, plan, journal, state, watcher, probe_rate)
+
+
+def _end_what_was_left(state: RunState) -> None:
+    for step_id, report in state.steps.items():
+        for note in state.notes.get(step_id, ()) if report.status == "running" else ():
+            if "group" in note:
+                end_group(Identity(note["group"], note["started"]))
 
 
 def _refuse_to_rerun(state: RunState, plan: Plan) -> None:
@@ -310,6 +320,7 @@ def close_taken_down(held: Held, opened: RunHeader) -> None:
     """Close an open run whose service was taken away."""
     store = held.project.store()
     state = fold(store.records(opened.run))
+    _end_what_was_left(state)
     error = error_json(OspecError("the service was taken down", code="taken-down"))
     body = {"outcome": "aborted", "exit_code": int(ExitCode.ABORTED), "error": error}
     store.close_run(opened.run, state.last_seq, "aborted", int(ExitCode.ABORTED), body, held.lease)
