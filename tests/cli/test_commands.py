@@ -250,3 +250,12 @@ def test_plan_imports_no_sdk(folder: Path) -> None:
     loaded = set(re.findall(r"'([\w.]+)'", done.stderr))
     heavy = {"opentelemetry", "prometheus_client", "jinja2", "rich", "ruamel", "http.client", "ospec_plugin_local"}
     assert not {name for name in loaded if name.split(".")[0] in heavy or name in heavy}
+
+
+def test_settings_of_a_plugin_are_checked_with_their_places(folder: Path, ospec: Callable[..., Done]) -> None:
+    document = '[stack]\ndeploy = "local"\n[scripts]\nstart = "true"\n[plugins.local]\nprot = 1\nhost = 3\n'
+    Path("ospec.toml").write_text(document)
+    done = ospec("plan")
+    assert done.code == 2
+    assert re.findall(r"ospec\.toml:(\d+):1 plugins\.local\.(\w+)", done.err) == [("6", "prot"), ("7", "host")]
+    assert "did you mean 'port'?" in done.err

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from ospec.models.target import Target
 from ospec.stages import negotiate
 from ospec.stages.load import Loaded, find_document, load
 from ospec.stages.resolve import resolve
+from ospec.stages.shape import Shape
 from ospec.steps.validate import CHECKS
 from ospec.telemetry.session import Telemetry
 
@@ -131,6 +132,7 @@ def open_project(choice: Choice, telemetry: Telemetry) -> Project:
     registry = collect(plugins, telemetry)
     platform = _registered(registry.platforms, target.platform, "platform", loaded, "stack.deploy")
     strategy = _registered(registry.strategies, target.strategy, "strategy", loaded, "deployment.strategy")
+    _check_settings(loaded, target, (platform, strategy))
     negotiate.refuse_unprotected(
         target, registry.guardrails, {scheme for one in registry.secret_providers.values() for scheme in one.schemes}
     )
@@ -154,6 +156,16 @@ def open_project(choice: Choice, telemetry: Telemetry) -> Project:
         warnings=(*loaded.warnings, *plugins.warnings),
         telemetry=telemetry,
     )
+
+
+def _check_settings(loaded: Loaded, target: Target, brought: Sequence[Platform | Strategy]) -> None:
+    """Hold ``[plugins.<name>]`` to the settings class of what has this name; raises `DocumentFaults`."""
+    shape = Shape(tells_values=False)  # they may come from the environment
+    for one in brought:
+        if one.settings is not None and one.name in target.plugins:
+            shape.section(one.settings, target.plugins[one.name], ("plugins", one.name))
+    if shape.misfits:
+        raise loaded.faults(shape.misfits)
 
 
 def home_of(root: Path) -> Path:

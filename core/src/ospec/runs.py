@@ -18,6 +18,7 @@ from ospec.engine.journal import Journal, RunState, error_json, fold, new_run_id
 from ospec.engine.step_run import World
 from ospec.errors import ExitCode, FatalError, OspecError, RefusedError
 from ospec.models.context import Deadline, Event, RetireContext
+from ospec.models.live import LiveState
 from ospec.models.plan import Plan
 from ospec.models.registration import Lease, Unit
 from ospec.models.run import Record, RunHeader, open_run_refused
@@ -283,18 +284,24 @@ def _signals_to(abort: Callable[[], None]) -> Iterator[None]:
 # -- tidying up -------------------------------------------------------------------------------------------------------
 
 
-def retire_due(held: Held, now: float | None = None, *, everything: bool = False) -> list[str]:
-    """Retire slots that were kept warm and whose time is over (or all of them); the ids of those that went."""
+def retire_due(held: Held, *, everything: bool = False) -> list[str]:
+    """Retire slots that were kept warm and whose time is over, or that went cold; the ids of those that went.
+
+    Args:
+        everything: whatever their time.
+    """
     project, gone = held.project, []
     timers = project.store().timers(*held.key)
-    due = [slot for slot, at in timers.items() if everything or at <= (now if now is not None else time.time())]
-    live = project.observe() if due else None
-    for slot_id in due:
-        slot = live.slot(slot_id) if live else None
-        if slot and slot.role == "idle" and slot.weight_percent == 0:
+    live = project.observe() if timers else LiveState()
+    for slot_id, at in timers.items():
+        slot = live.slot(slot_id)
+        idle = slot is not None and slot.role == "idle" and slot.weight_percent == 0
+        over = everything or at <= time.time() or (slot is not None and slot.ready == 0)
+        if slot and idle and over:
             _retire(project, slot_id)
             gone.append(slot_id)
-        project.store().set_timer(*held.key, slot_id, None)
+        if over or not idle:
+            project.store().set_timer(*held.key, slot_id, None)
     return gone
 
 

@@ -67,6 +67,11 @@ class Loaded:
     positions: Mapping[KeyPath, Place] = field(factory=dict)
     """Line and column of every key and list item."""
 
+    def faults(self, misfits: Sequence[Misfit]) -> DocumentFaults:
+        """The error of what does not fit, each at its place."""
+        name = os.path.relpath(self.path)
+        return DocumentFaults([_fault(name, self.positions, misfit) for misfit in misfits])
+
 
 def find_document(given: Path | None, start: Path) -> Path:
     """The document to use: as given, or one of `NAMES` in the folder `start`."""

@@ -45,7 +45,7 @@ def look(place: Place, state: State) -> LiveState:
         role: Role = "stable" if label == stable else "idle" if label == former else "candidate"
         slot = _slot(residents, state, held, role, weights.get(label, 0.0), ready)
         slots.append(slot)
-        if slot.ready < slot.wanted:
+        if slot.ready < slot.wanted and slot.weight_percent > 0:
             problems.append(f"slot {label}: {slot.ready} of {slot.wanted} instances are ready")
     return LiveState(
         slots=tuple(slots),

@@ -10,7 +10,7 @@ from attrs import fields_dict, frozen
 from ospec.errors import DocumentError
 from ospec.models.target import Target
 
-_KINDS: dict[object, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,)}
+_KINDS: dict[type, tuple[type, ...]] = {int: (int,), float: (int, float), str: (str,)}
 _BOUNDS = {"port": (1, 65535), "stop_seconds": (0, 3600), "log_megabytes": (1, 4096), "log_files": (0, 100)}
 
 
@@ -43,9 +43,9 @@ def settings_of(target: Target) -> LocalSettings:
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}"
             raise _invalid(name, "there is no such setting", hint)
-        kind = known[name].type
+        kind = type(known[name].default)
         if type(value) not in _KINDS[kind]:
-            raise _invalid(name, f"expected {kind}, found {value!r}", f"its default is {known[name].default!r}")
+            raise _invalid(name, f"expected {kind.__name__}, found {value!r}", f"its default is {known[name].default!r}")
         low, high = _BOUNDS.get(name, (0, 0))
         if name in _BOUNDS and not low <= value <= high:
             raise _invalid(
