@@ -5,7 +5,8 @@ wait until it answers, give it the traffic, let the old one finish, end it. What
 kamal-proxy's deploy command on a target that answers already (it checks its health, swaps, and waits for the old one's
 requests), and our switch step by its journal records (weights, the proxy's acknowledgement, and the same wait).
 
-KAMAL_PROXY is the program, without it the one on PATH; where there is none the comparison is skipped, and says so.
+KAMAL_PROXY is the program, without it the one on PATH; where there is none the comparison is skipped, and says so, and
+our step is held against what the peer took when it was measured last on such a machine.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from ospec.testing.load_samples import LoadResult
 from workbench import SERVER, Workbench, finish, free_port, spread, wait_for_answer
 
 SWITCHES, RATE, CONNECTIONS = 20, 2000.0, 64
-BOUND_MS = 10.0
-"""Of our switch step, p50: what the peer's command took when it was first measured on such a machine."""
+PEER_MS = 10.0
+"""The peer's command, p50, where it cannot be run here."""
 
 
 def figures(result: LoadResult, switches: list[float], shifts: list[float]) -> dict[str, Any]:
@@ -126,8 +127,9 @@ def main() -> int:
         report["kamal-proxy"] = {"skipped": "not on PATH, and not given as an argument"}
     failed = sum(side.get("failed", 0) for side in report.values())
     step = report["ospec"]["switch_ms"]["p50"]
-    bounds = {"failed": 0, "our_switch_p50_ms": BOUND_MS}
-    return finish({**report, "bounds": bounds, "within_bounds": not failed and step <= BOUND_MS})
+    bound = report["kamal-proxy"].get("switch_ms", {"p50": PEER_MS})["p50"]
+    bounds = {"failed": 0, "our_switch_p50_ms": bound}
+    return finish({**report, "bounds": bounds, "within_bounds": not failed and step <= bound})
 
 
 if __name__ == "__main__":
