@@ -99,7 +99,7 @@ def test_websockets(shop: Any) -> None:
         with connect(url) as after:
             after.send("three")
             assert after.recv(10) == "v2 three"
-        shop.ospec("prune", "--warm", "--yes")
+        shop.ospec("prune", "--warm")
         with pytest.raises(ConnectionClosed):
             before.recv(10)
     assert shop.processes("v1") == []
