@@ -78,14 +78,25 @@ def test_a_deploy_with_its_report(folder: Path, ospec: Callable[..., Done]) -> N
     assert not (folder / "built.txt").exists(), "scripts run in the snapshot"
 
 
-def test_a_failed_deploy_runs_the_rollback_script(folder: Path, ospec: Callable[..., Done]) -> None:
+def test_a_failed_deploy_runs_the_rollback_script_of_the_release_before(
+    folder: Path, ospec: Callable[..., Done]
+) -> None:
+    ospec("run", "deploy", "--release", "v1", "--yes")
+    assert ospec("run", "deploy", "--release", "v1", "--yes", "--json").json["outcome"] == "unchanged"
+    (folder / "more").write_text("x")
+    done = ospec("run", "deploy", "--release", "bad", "--yes", "--json")
+    assert (done.code, done.json["outcome"], done.json["previous_release"]) == (1, "restored", "v1")
+    assert done.json["error"]["code"] == "script-failed"
+    assert [step["id"] for step in done.json["steps"]][-1] == "f01-delegate"
+    assert current(folder) == "v1"
+
+
+def test_a_rollback_script_that_does_not_restore_needs_a_person(folder: Path, ospec: Callable[..., Done]) -> None:
+    Path("ospec.toml").write_text(DOCUMENT.replace('rollback = "echo $OSPEC_RELEASE', 'rollback = "echo bad'))
     ospec("run", "deploy", "--release", "v1", "--yes")
     (folder / "more").write_text("x")
     done = ospec("run", "deploy", "--release", "bad", "--yes", "--json")
-    assert done.code == 1
-    assert done.json["outcome"] in ("restored", "failed")
-    assert done.json["error"]["code"] == "script-failed"
-    assert any(step["id"] == "f01-delegate" for step in done.json["steps"])
+    assert (done.code, done.json["outcome"]) == (3, "failed")
 
 
 def test_without_yes_nobody_is_guessed_to_agree(folder: Path, ospec: Callable[..., Done]) -> None:

@@ -12,7 +12,7 @@ from ospec.errors import RefusedError
 from ospec.models.live import LiveState
 from ospec.models.plan import Plan, Rollout
 from ospec.models.registration import StrategyInput
-from ospec.models.release import Release
+from ospec.models.release import Release, ReleaseRef
 from ospec.models.target import Target
 from ospec.project import Project
 from ospec.stages.identify import identify
@@ -50,6 +50,14 @@ def _observed(project: Project) -> LiveState:
     return live
 
 
+def _serving(project: Project, live: LiveState) -> ReleaseRef | None:
+    """The release that serves now. Scripts tell nothing of what runs: there it is what was deployed last."""
+    if project.platform.capabilities.scripted:
+        known = project.known_releases()
+        return ReleaseRef(known[0]["release"]["name"], known[0]["release"]["id"]) if known else None
+    return live.stable.release if live.stable else None
+
+
 def plan_deploy(project: Project, wish: Wish) -> Plan:
     """The plan of a deploy: nothing is touched. A release that serves already gives a repair, or no steps."""
     live = _observed(project)
@@ -63,9 +71,12 @@ def plan_deploy(project: Project, wish: Wish) -> Plan:
         secret_versions=project.secret_versions,
         redeploy=wish.redeploy,
     )
-    if live.stable and live.stable.release and live.stable.release.id == release.id:
-        whole = live.stable.ready >= live.stable.wanted and not live.problems
-        again = Rollout((), candidate=live.stable.label) if whole else bring_up(project.target, live, release)
+    serving = _serving(project, live)
+    if serving and serving.id == release.id:
+        whole = not live.stable or (live.stable.ready >= live.stable.wanted and not live.problems)
+        again = Rollout((), candidate=live.stable.label if live.stable else "")
+        if not whole:
+            again = bring_up(project.target, live, release)
         return _composed(project, live, release, again, action="deploy" if whole else "up", prepared=True)
     rollout = project.strategy.plan(StrategyInput(project.target, project.platform.capabilities, live))
     return _composed(project, live, release, rollout, prepared=sealed_marker(project.files(release.id)).exists())
@@ -74,11 +85,8 @@ def plan_deploy(project: Project, wish: Wish) -> Plan:
 def plan_rollback(project: Project, wish: Wish) -> Plan:
     """The plan of a return to an earlier release."""
     live = _observed(project)
-    known = project.known_releases()
-    now = live.stable.release.id if live.stable and live.stable.release else ""
-    if project.platform.capabilities.scripted and known:  # scripts tell nothing: what was deployed last is what serves
-        now = known[0]["release"]["id"]
-    past = [one for one in known if one["release"]["id"] != now]
+    serving = _serving(project, live)
+    past = [one for one in project.known_releases() if serving is None or one["release"]["id"] != serving.id]
     found = [one for one in past if wish.to in (None, one["release"]["name"])]
     if not found:
         names = ", ".join(one["release"]["name"] for one in past) or "none"
@@ -105,7 +113,7 @@ def plan_up(project: Project, wish: Wish) -> Plan:
 def _composed(
     project: Project, live: LiveState, release: Release, rollout: Rollout, *, prepared: bool, **more: Any
 ) -> Plan:
-    serving = live.stable.release if live.stable else None
+    serving = _serving(project, live)
     contributions = project.registry.contributions
     return compose(
         PlanInput(

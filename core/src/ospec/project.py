@@ -11,7 +11,7 @@ from attrs import define, field, frozen
 
 from ospec import aliases, builtin
 from ospec.converter import from_stored_json
-from ospec.errors import OspecError
+from ospec.errors import OspecError, RefusedError
 from ospec.host.call import Host
 from ospec.host.discover import load_plugins
 from ospec.host.registry import Registry, collect
@@ -72,7 +72,7 @@ class Project:
             name = str(settings.pop("store", self.platform.default_store))
             kind = self.registry.stores.get(name)
             if kind is None:
-                raise OspecError(
+                raise RefusedError(
                     f"nothing installed brings the store {name!r}; known: {', '.join(sorted(self.registry.stores))}",
                     code="unknown-store",
                     where=self.loaded.locate("state.store"),
@@ -193,7 +193,7 @@ def _registered(there: Mapping[str, Any], name: str, what: str, loaded: Loaded, 
     if name in there:
         return there[name]
     package = aliases.package_for_platform(name) if what == "platform" else aliases.package_for_strategy(name)
-    raise OspecError(
+    raise RefusedError(
         f"nothing installed brings the {what} {name!r}",
         code="plugin-missing",
         where=loaded.locate(key),

@@ -50,7 +50,10 @@ class AgreedPlan:
                 f"{self.file} is stale: the source, the document or what is deployed changed since it was made",
                 code="plan-stale",
                 where=str(self.file),
-                hints=("make and read a new one: ospec plan --out FILE",),
+                hints=(
+                    "make and read a new one: ospec plan --out FILE",
+                    "write it outside of the document's folder: in there it may be a part of the source itself",
+                ),
             )
 
 
