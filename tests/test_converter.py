@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from attrs import frozen
-
 from ospec.converter import from_json, from_stored_json, to_json
 
 

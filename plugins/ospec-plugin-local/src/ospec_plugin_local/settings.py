@@ -45,7 +45,9 @@ def settings_of(target: Target) -> LocalSettings:
             raise _invalid(name, "there is no such setting", hint)
         kind = type(known[name].default)
         if type(value) not in _KINDS[kind]:
-            raise _invalid(name, f"expected {kind.__name__}, found {value!r}", f"its default is {known[name].default!r}")
+            raise _invalid(
+                name, f"expected {kind.__name__}, found {value!r}", f"its default is {known[name].default!r}"
+            )
         low, high = _BOUNDS.get(name, (0, 0))
         if name in _BOUNDS and not low <= value <= high:
             raise _invalid(
