@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+pytest.register_assert_rewrite(
+    "ospec.testing.conformance", "ospec.testing.strategy_conformance", "ospec.testing.driver"
+)
+
 
 @pytest.fixture
 def ospec_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
