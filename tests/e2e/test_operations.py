@@ -168,3 +168,30 @@ def test_a_missing_command_is_said_before_anything_is_touched(shop: Any) -> None
     assert "no-such-program" in refused["error"]["message"]
     assert shop.ospec("history")["runs"] == []
     assert not list(Path(shop.home).glob("files/*"))
+
+
+def test_values_of_the_environment_reach_the_programs_and_nothing_else(shop: Any) -> None:
+    """A password that is no declared secret: it stands in the environment, and a variable refers to it."""
+    canary = "canary-7f3a-value"
+    shop.variables["DATABASE_PASSWORD"] = canary
+    document = "[variables]\nPASSWORD = 'p:${DATABASE_PASSWORD}'\nPRICE = '5 $$'\n"
+    shop.write(scripts='smoke_test = "test \\"$PASSWORD\\" = p:$DATABASE_PASSWORD"', validation=', "smoke_tests"')
+    (shop.folder / "ospec.toml").write_text((shop.folder / "ospec.toml").read_text() + document)
+    printed = shop.begin("plan", "--json").communicate(timeout=60)
+    deployed = shop.begin("run", "deploy", "--release", "v1", "--yes", "--json")
+    printed += deployed.communicate(timeout=60)
+    assert deployed.returncode == 0, printed
+    shop.serves("v1")
+    (server, *_) = shop.processes("v1")
+    assert server.environ()["PASSWORD"] == f"p:{canary}"
+    assert server.environ()["PRICE"] == "5 $"
+    printed += shop.begin("show", "--records").communicate(timeout=60)
+    assert canary not in "".join(printed)
+    assert not [one for one in shop.processes() if canary in " ".join(one.cmdline())]
+    files = [file for file in shop.folder.parent.rglob("*") if file.is_file()]
+    assert not [file for file in files if canary.encode() in file.read_bytes()]
+    del shop.variables["DATABASE_PASSWORD"]
+    refused = shop.ospec("run", "deploy", "--release", "v2", "--yes", code=2)
+    assert refused["error"]["code"] == "unset-variable"
+    assert "DATABASE_PASSWORD" in refused["error"]["message"]
+    shop.serves("v1")

@@ -15,7 +15,7 @@ from ospec.hookspecs import hookimpl
 from ospec.host.call import Host
 from ospec.host.discover import load_plugins
 from ospec.host.registry import collect
-from ospec.models.context import NoSecrets
+from ospec.host.values import values_of
 from ospec.models.document import Deployment, TrafficSwitching
 from ospec.models.live import Deployment as Deployed
 from ospec.models.live import HealthResult, LiveState, Role, Slot, TrafficState
@@ -171,8 +171,7 @@ def make_project(tmp_path: Path, heap: Heap) -> Iterator[Callable[[Target], Proj
             plugins=("heap", "core"),
             platform=registry.platforms[target.platform],
             strategy=registry.strategies[target.strategy],
-            secrets=NoSecrets(),
-            secret_versions={},
+            secrets=values_of(target, {}, {}),
             notes=(),
             warnings=(),
             telemetry=off(),

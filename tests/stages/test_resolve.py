@@ -42,7 +42,7 @@ def test_a_whole_document() -> None:
         "web": Process("web", ("python3", "server.py")),
         "worker": Process("worker", "python3 worker.py", instances=1, port=False),
     }
-    assert target.variables == {"LOG_LEVEL": "info", "RETRIES": "3", "DEBUG": "false", "PRICE": "5 $"}
+    assert target.variables == {"LOG_LEVEL": "info", "RETRIES": "3", "DEBUG": "false", "PRICE": "5 $$"}
     assert target.http_endpoints == (HttpEndpoint("/"), HttpEndpoint("/pay", "POST", 201, "paid"))
     assert target.keep_releases == 3
     assert target.include == ("dist/**",)
@@ -197,7 +197,7 @@ def test_an_unset_reference_of_another_environment_does_no_harm() -> None:
 def test_names_of_secrets_stay_references() -> None:
     text = "secrets = { required = ['TOKEN'], optional = ['KEY'] }\nvariables = { URL = 'x://${TOKEN}:${KEY}@${HOST}' }"
     target = target_of(text, environ={"TOKEN": "hunter2", "KEY": "hunter2", "HOST": "host"})
-    assert target.variables == {"URL": "x://${TOKEN}:${KEY}@host"}
+    assert target.variables == {"URL": "x://${TOKEN}:${KEY}@${HOST}"}
     assert "hunter2" not in str(to_json(target))
 
 
@@ -217,7 +217,15 @@ def test_a_shell_keeps_its_own_references() -> None:
 
 
 def test_two_dollar_signs_are_one() -> None:
-    assert target_of("variables.A = '$${B} $$ $C'").variables == {"A": "${B} $ $C"}
+    assert target_of("name = '$${B} $$ $C'").name == "${B} $ $C"
+    assert target_of("variables.A = '$${B} $$ $C'").variables == {"A": "$${B} $$ $C"}, "until it is used"
+
+
+def test_variables_hold_no_value_of_the_environment() -> None:
+    text = "variables = { A = 'x-${SECRET}-${FLAG}-${UNSET}' }"
+    target = target_of(text, environ={"SECRET": "hunter2", "FLAG": "e"}, variables={"FLAG": "open$"})
+    assert target.variables == {"A": "x-${SECRET}-open$$-${UNSET}"}
+    assert "hunter2" not in str(to_json(target))
 
 
 # -- health -----------------------------------------------------------------------------------------------------------

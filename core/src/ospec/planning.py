@@ -42,6 +42,7 @@ class Wish:
 
 def _observed(project: Project) -> LiveState:
     """What is there; raises `RefusedError` where something would make any run fail."""
+    project.refuse_unset()
     live = project.observe()
     if live.obstacles:
         first, *others = live.obstacles
@@ -68,7 +69,7 @@ def plan_deploy(project: Project, wish: Wish) -> Plan:
         name=wish.release,
         suggested_name=source.suggested_name,
         known=project.known_releases(),
-        secret_versions=project.secret_versions,
+        secret_versions=project.secrets.versions(),
         redeploy=wish.redeploy,
     )
     serving = _serving(project, live)

@@ -15,8 +15,8 @@ from ospec.errors import OspecError, RefusedError
 from ospec.host.call import Host
 from ospec.host.discover import load_plugins
 from ospec.host.registry import Registry, collect
-from ospec.host.secrets import secrets_of
-from ospec.models.context import Deadline, ObserveContext, SecretResolver
+from ospec.host.values import Values, refuse_unset, values_of
+from ospec.models.context import Deadline, ObserveContext
 from ospec.models.live import LiveState
 from ospec.models.registration import Platform, Store, Strategy
 from ospec.models.release import Artifact, Release
@@ -53,8 +53,7 @@ class Project:
     """Those that concern the target, the platform's first."""
     platform: Platform
     strategy: Strategy
-    secrets: SecretResolver
-    secret_versions: Mapping[str, str]
+    secrets: Values
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
     telemetry: Telemetry
@@ -103,6 +102,10 @@ class Project:
         live: LiveState = self.host.call_one("observe", ctx, self.plugins[0])
         return live
 
+    def refuse_unset(self) -> None:
+        """Raise `DocumentError` where a variable refers to something that is not set."""
+        refuse_unset(self.secrets, {name: self.loaded.locate(f"variables.{name}") for name in self.target.variables})
+
     def files(self, release_id: str) -> Path:
         """The snapshot folder of a release."""
         return self.files_folder() / release_id[:16]
@@ -137,7 +140,6 @@ def open_project(choice: Choice, telemetry: Telemetry) -> Project:
         target, registry.guardrails, {scheme for one in registry.secret_providers.values() for scheme in one.schemes}
     )
     negotiate.check_validation(target, {*CHECKS, *registry.guardrails})
-    secrets, versions = secrets_of(target, registry.secret_providers)
     host = Host(plugins, registry, telemetry).with_attributes(service=target.service, environment=target.environment)
     mine = registry.source("platform", platform.name)
     others = {registry.source("platform", name) for name in registry.platforms}
@@ -150,8 +152,7 @@ def open_project(choice: Choice, telemetry: Telemetry) -> Project:
         plugins=(mine, *(name for name in plugins.plugins if name not in others)),
         platform=platform,
         strategy=strategy,
-        secrets=secrets,
-        secret_versions=versions,
+        secrets=values_of(target, registry.secret_providers, os.environ),
         notes=negotiate.negotiate(target, platform, strategy, registry.strategies.values()),
         warnings=(*loaded.warnings, *plugins.warnings),
         telemetry=telemetry,

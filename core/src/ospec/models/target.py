@@ -90,7 +90,8 @@ class Target:
     scripts: Mapping[str, Script] = field(factory=dict)
     processes: Mapping[str, Process] = field(factory=dict)
     variables: Mapping[str, str] = field(factory=dict)
-    """Environment of every process and script. A value that holds a secret keeps its ``${NAME}`` reference."""
+    """Environment of every process and script. ``${NAME}`` of secrets and of the deployer's environment stay references
+    until a program is started, ``$$`` is one dollar sign: `ctx.secrets.resolve` gives the value."""
     secrets: Secrets = Secrets()
     health_checks: tuple[HealthCheck, ...] = ()
     health_check_url: str = ""

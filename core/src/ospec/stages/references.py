@@ -1,5 +1,8 @@
 """`${NAME}` in a document: values from flags and the environment; secrets stay references until they are used.
 
+In `variables` what the environment gives stays a reference, too: it may be a password, and what is written in a target
+stands in plans and journals. Whoever starts a program looks it up then (`ospec.host.values`).
+
 What a shell reads (scripts, the commands of processes) is left to it: it has the same values in its environment.
 """
 
@@ -45,17 +48,17 @@ class References:
     """Replaces references; `unset` gets the names that have no value, each with the path where it stands.
 
     Args:
-        values: by name.
-        secrets: names that stay references, whatever `values` has.
+        flags: values by name that were given openly, and count before those of `environ`.
+        secrets: names that stay references, whatever the others have.
     """
 
-    def __init__(self, values: Mapping[str, str], secrets: Collection[str]) -> None:
-        self._values = values
+    def __init__(self, environ: Mapping[str, str], flags: Mapping[str, str], secrets: Collection[str]) -> None:
+        self._values, self._flags = {**environ, **flags}, flags
         self._stay = {*secrets, *_AT_RUN_TIME}
         self.unset: dict[str, Path] = {}
 
     def everywhere(self, value: Any, path: Path = ()) -> Any:
-        """`value` with the references of every text inside replaced, and ``$$`` as one dollar sign."""
+        """`value` with every reference inside replaced, and ``$$`` as one dollar sign; less so in `variables`."""
         if _of_a_shell(path):
             return value
         if isinstance(value, str):
@@ -68,6 +71,9 @@ class References:
 
     def _one(self, found: re.Match[str], path: Path) -> str:
         name = found["inner"]
+        if path[:1] == ("variables",):  # looked up when used, which takes ``$$`` for one dollar sign, too
+            told = name in self._flags and name not in self._stay
+            return self._flags[name].replace("$", "$$") if told else found[0]
         if found["escaped"]:
             return "$"
         if name in self._stay:

@@ -47,7 +47,7 @@ def resolve(
     name = environment or DEFAULT_ENVIRONMENT
     base, part = _levels(loaded, name)
     where = _Where(loaded, name)
-    data = _without_references(deep_merge(base, part), {**environ, **(variables or {})}, where)
+    data = _without_references(deep_merge(base, part), environ, variables or {}, where)
     document = _document({**data, "environments": loaded.data.get("environments", {})}, where)
     deploy = platform or _deploy(document, where)
     rails = guardrails(base, part)
@@ -133,9 +133,11 @@ class _Where:
         return self._loaded.locate(keys[0])
 
 
-def _without_references(data: dict[str, Any], values: Mapping[str, str], where: _Where) -> dict[str, Any]:
+def _without_references(
+    data: dict[str, Any], environ: Mapping[str, str], flags: Mapping[str, str], where: _Where
+) -> dict[str, Any]:
     secrets = data.get("secrets") or {}
-    references = References(values, {*secrets.get("required", ()), *secrets.get("optional", ())})
+    references = References(environ, flags, {*secrets.get("required", ()), *secrets.get("optional", ())})
     resolved: dict[str, Any] = references.everywhere(data)
     if references.unset:
         names = list(references.unset)

@@ -1,0 +1,98 @@
+"""Values by name, looked up at the moment of use: secrets from their provider, all else from the environment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from ospec.errors import DocumentError, OspecError
+from ospec.models.registration import SecretProvider
+from ospec.models.target import Target
+
+_REFERENCE = re.compile(r"\$(?:(?P<escaped>\$)|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\})")
+_AT_RUN_TIME = ("APP_URL", "HEALTH_CHECK_URL")
+"""Known to whoever starts the program, who has put them in before."""
+
+
+class Values:
+    """Resolves the references of one target's variables. Keeps no value.
+
+    Args:
+        provider: of the secrets; None where the target has none.
+    """
+
+    def __init__(self, target: Target, provider: SecretProvider | None, environ: Mapping[str, str]) -> None:
+        self._target, self._provider, self._environ = target, provider, environ
+        self._secrets = {*target.secrets.required, *target.secrets.optional}
+
+    def resolve(self, text: str) -> str:
+        """`text` with every reference replaced by its value, and ``$$`` by one dollar sign.
+
+        Raises:
+            OspecError: one that cannot be had; it is named.
+        """
+        return _REFERENCE.sub(lambda found: "$" if found["escaped"] else self._value(found["name"]), text)
+
+    def names(self, text: str) -> tuple[str, ...]:
+        """The secrets that `text` refers to."""
+        return tuple(found["name"] for found in _REFERENCE.finditer(text) if found["name"] in self._secrets)
+
+    def unset(self) -> Mapping[str, str]:
+        """What the environment lacks: name to the variable that refers to it."""
+        return {
+            found["name"]: key
+            for key, text in self._target.variables.items()
+            for found in _REFERENCE.finditer(text)
+            if found["name"] and found["name"] not in {*self._secrets, *_AT_RUN_TIME, *self._environ}
+        }
+
+    def versions(self) -> Mapping[str, str]:
+        """Each secret's version, as its provider tells it."""
+        provider = self._provider
+        return {name: provider.version(self._target, name) for name in sorted(self._secrets)} if provider else {}
+
+    def _value(self, name: str) -> str:
+        if name in self._secrets and self._provider:
+            return self._provider.resolve(self._target, name)
+        if name not in self._environ:
+            raise OspecError(
+                f"${{{name}}} is not set", code="unset-variable", where="variables", hints=(f"export {name}=VALUE",)
+            )
+        return self._environ[name]
+
+
+def values_of(target: Target, providers: Mapping[str, SecretProvider], environ: Mapping[str, str]) -> Values:
+    """What resolves the variables of a target.
+
+    Raises:
+        OspecError: ``no-secret-provider`` where the document names secrets and nothing loaded provides them.
+    """
+    if not (target.secrets.required or target.secrets.optional):
+        return Values(target, None, environ)
+    scheme = target.secrets.provider.partition("://")[0]
+    found = [one for one in providers.values() if scheme in one.schemes]
+    if not found:
+        raise OspecError(
+            f"nothing installed provides the secrets of {target.secrets.provider or '(no provider)'}",
+            code="no-secret-provider",
+            where="secrets.provider",
+            hints=("install a plugin that brings this provider, and put its name into plugins.enabled",),
+        )
+    return Values(target, found[0], environ)
+
+
+def refuse_unset(values: Values, locate: Mapping[str, str]) -> None:
+    """Refuse a run whose programs could not start; raises `DocumentError` with every name that is not set.
+
+    Args:
+        locate: the place of each variable.
+    """
+    unset = values.unset()
+    if unset:
+        first = next(iter(unset))
+        raise DocumentError(
+            "not set: " + ", ".join(f"${{{name}}}" for name in unset),
+            code="unset-variable",
+            where=locate[unset[first]],
+            hints=(f"set it: --var {first}=VALUE, or export {first}=VALUE", f"or name {first} in secrets.required"),
+        )
