@@ -156,8 +156,8 @@ class Execution:
         if may_abort and self._control.aborted():
             return CancelledError("aborted on request")
         self._now = step.id
-        self._journal.append("step-started", step=step.id, kind=step.kind, title=step.title)
         self._watch_traffic(step, after=False)
+        self._journal.append("step-started", step=step.id, kind=step.kind, title=step.title)
         bound = BoundStep(self._world, self._journal, self._state, self._plan, step, deadline)
         result, error = self._run(kind, bound, may_abort)
         if error is None:
@@ -248,7 +248,7 @@ class Execution:
             return
         if after or self._plan.stable_slot:
             bound = BoundStep(self._world, self._journal, self._state, self._plan, step, Deadline.after(10.0))
-            address = bound.observe().address
+            address = self._state.started.get("address") or bound.observe().address
             if address:
                 path = probe_path(self._plan.target)
                 self._prober = Prober(self._owner, address, path, self._probe_rate, lambda: self._now)

@@ -116,9 +116,9 @@ class BoundStep:
         live: LiveState = self.call("observe")[0][1]
         return live
 
-    def slot(self, role: str) -> Slot:
+    def slot(self, role: str, live: LiveState | None = None) -> Slot:
         name = self.plan.stable_slot if role == "stable" else self.plan.candidate_slot
-        found = [slot for slot in self.observe().slots if name in (slot.id, slot.label)]
+        found = [slot for slot in (live or self.observe()).slots if name in (slot.id, slot.label)]
         if not name or not found:
             raise FatalError(f"there is no {role} slot ({name or 'none planned'})", code="no-slot")
         return found[0]

@@ -142,8 +142,6 @@ class SwitchContext(HookContext):
     split: TrafficSplit
     slots: tuple[Slot, ...] = ()
     """The slots named in `split`, as they were deployed."""
-    drain: bool = True
-    """Wait for the open requests of slots that go to 0 % (at most `drain_seconds`)."""
 
 
 @frozen(kw_only=True)
@@ -156,7 +154,10 @@ class MetricsContext(HookContext):
 
 @frozen(kw_only=True)
 class RetireContext(HookContext):
-    """`retire`: drain and remove one slot, or with `slot` None everything the platform holds for the target."""
+    """`retire`: remove one slot, or with `slot` None everything the platform holds for the target.
+
+    A slot is drained first: its open requests have `drain_seconds` from when it lost its traffic.
+    """
 
     slot: str | None = None
 

@@ -113,8 +113,8 @@ class StepRun(Protocol):
         """Ask the platform what is there now."""
         ...
 
-    def slot(self, role: str) -> Slot:
-        """The slot a step means: ``candidate`` or ``stable``; raises `FatalError` where there is none."""
+    def slot(self, role: str, live: LiveState | None = None) -> Slot:
+        """The slot a step means, ``candidate`` or ``stable``, as it is now or in `live`; `FatalError` where none is."""
         ...
 
     def unit(self, role: str) -> Unit:

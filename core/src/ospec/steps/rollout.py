@@ -67,9 +67,10 @@ def _make_able(run: StepRun, hook: str, role: str) -> Mapping[str, Any]:
 
 def switch(run: StepRun) -> Mapping[str, Any]:
     """Move traffic: `params.weights` gives percent by slot role; what the platform observed is the result."""
-    slots = {role: run.slot(role) for role in run.step.params["weights"]}
+    live = run.observe()
+    slots = {role: run.slot(role, live) for role in run.step.params["weights"]}
     weights = {slots[role].id: float(share) for role, share in run.step.params["weights"].items()}
-    for slot in run.observe().slots:
+    for slot in live.slots:
         weights.setdefault(slot.id, 0.0)
     answers = run.call("switch_traffic", split=TrafficSplit(weights), slots=tuple(slots.values()))
     state = answers[0][1]

@@ -64,6 +64,13 @@ class Envoy:
         except (OSError, ValueError, LookupError):
             return {}
 
+    def told_at(self) -> float:
+        """When the front door was told its shares last, in Unix seconds; 0 where it never was."""
+        try:
+            return (self._place.routes / f"{FRONT}.json").stat().st_mtime
+        except OSError:
+            return 0.0
+
     def healthy(self, cluster: str) -> int:
         """How many instances of the cluster it holds to be healthy now; 0 where it does not answer."""
         stat = f"cluster.{cluster}.membership_healthy"

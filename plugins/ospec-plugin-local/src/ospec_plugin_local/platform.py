@@ -20,10 +20,6 @@ from ospec_plugin_local.settings import settings_of
 from ospec_plugin_local.slots import Slots
 from ospec_plugin_local.state import SLOTS, State, changing, load_state, save_state
 
-_SETTLE_SECONDS = 0.05
-"""Requests that were under way to the old route when the new one was acknowledged reach it within this time."""
-_DRAIN_POLL_SECONDS = 0.02
-
 
 def make_able(ctx: DeployContext | RollbackContext) -> Deployment:
     """Have the slot run the release; its instances are started, not yet healthy.
@@ -55,7 +51,7 @@ def make_able(ctx: DeployContext | RollbackContext) -> Deployment:
 
 
 def switch(ctx: SwitchContext) -> TrafficState:
-    """Give each slot its share, wait until the proxy serves it and, with `drain`, until the others' requests ended."""
+    """Give each slot its share, and wait until the proxy serves it."""
     place = place_of(ctx.home, ctx.target)
     state, weights = _checked_split(ctx, place)
     residents = Residents(place)
@@ -73,8 +69,6 @@ def switch(ctx: SwitchContext) -> TrafficState:
         if whole != state.stable:
             state = evolve(state, stable=whole, former=state.stable)
             save_state(place, state)
-    if ctx.drain:
-        _drain(ctx, residents, [slot.key for label, slot in state.slots.items() if label not in weights])
     observed = residents.weights(state)
     return TrafficState(
         {label: observed.get(label, 0.0) for label in {*state.slots, *ctx.split.weights}},
@@ -161,15 +155,3 @@ def _checked_split(ctx: SwitchContext, place: Place) -> tuple[State, dict[str, f
             hints=("see slots and weights: ospec status",),
         )
     return state, weights
-
-
-def _drain(ctx: SwitchContext, residents: Residents, clusters: list[str]) -> None:
-    """Wait until requests that were under way have ended, at most `drain_seconds`; the rest ends with its slot."""
-    ctx.pause(_SETTLE_SECONDS)
-    end = time.monotonic() + ctx.target.deployment.drain_seconds
-    for cluster in clusters:
-        while open_requests := residents.envoy.open_requests(cluster):
-            if time.monotonic() > end:
-                ctx.log(f"{open_requests} requests to {cluster} are still open after the drain time")
-                break
-            ctx.pause(_DRAIN_POLL_SECONDS)

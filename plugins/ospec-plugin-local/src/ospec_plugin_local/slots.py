@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from attrs import evolve
 from ospec.models.context import DeployContext, HookContext, RollbackContext
 
@@ -10,6 +12,10 @@ from ospec_plugin_local.ports import is_free
 from ospec_plugin_local.programs import counts, new_slot, write_specs
 from ospec_plugin_local.residents import KEEPER, Residents
 from ospec_plugin_local.state import SlotState, State, save_state
+
+_SETTLE_SECONDS = 0.05
+"""Requests that were under way to the old route when the new one was acknowledged reach it within this time."""
+_DRAIN_POLL_SECONDS = 0.02
 
 
 class Slots:
@@ -70,6 +76,7 @@ class Slots:
         self._residents.tell_front(ctx, both, served)
         state = evolve(state, generation=state.generation + 1)
         save_state(self._place, state)
+        self._drain(former)
         self._residents.stop_programs(former.program_names, state)
         self._residents.tell_clusters(ctx, state)
         return state
@@ -86,12 +93,25 @@ class Slots:
             former="" if state.former == label else state.former,
         )
         self._residents.tell_slot(self._ctx, left, label)
+        self._drain(held)
         self._residents.stop_programs(held.program_names, left)
         self._residents.tell_clusters(self._ctx, left)
         if self._residents.lives(KEEPER):
             self._residents.ask_keeper(self._ctx, {"op": "drop", "key": held.key})
         save_state(self._place, left)
         return left
+
+    def _drain(self, held: SlotState) -> None:
+        """Wait for requests under way, at most `drain_seconds` since traffic moved; the rest ends with the slot."""
+        envoy, moved_at = self._residents.envoy, self._residents.envoy.told_at()
+        settled = moved_at + _SETTLE_SECONDS
+        self._ctx.pause(min(max(settled - time.time(), 0.0), _SETTLE_SECONDS))
+        end = min(moved_at, time.time()) + self._ctx.target.deployment.drain_seconds
+        while open_requests := envoy.open_requests(held.key):
+            if time.time() > end:
+                self._ctx.log(f"{open_requests} requests to {held.key} are still open after the drain time")
+                break
+            self._ctx.pause(_DRAIN_POLL_SECONDS)
 
     def _start(
         self, ctx: DeployContext | RollbackContext, state: State, held: SlotState, values: dict[str, str]
