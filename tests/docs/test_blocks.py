@@ -79,7 +79,8 @@ def test_python_compiles_and_plugins_load(
 ) -> None:
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     code = compile(python_block.text, python_block.place, "exec")
-    if python_block.page.name == "test.md":
+    # The conformance suites run in the plugins' own folders, where they stand in just these words.
+    if python_block.page.name == "test.md" and "Conformance" not in python_block.text:
         _run_tests_of(python_block, request)
     if "@hookimpl" not in python_block.text or python_block.page.name == "hooks.md":  # tests/hooks runs those
         return
