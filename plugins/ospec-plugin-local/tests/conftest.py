@@ -155,8 +155,8 @@ class Service:
     def switch(self, weights: Mapping[str, float], **fields: Any) -> TrafficState:
         return hooks.switch_traffic(self.context(SwitchContext, split=TrafficSplit(weights), **fields))
 
-    def retire(self, slot: str | None = None) -> None:
-        hooks.retire(self.context(RetireContext, slot=slot))
+    def retire(self, slot: str | None = None, **fields: Any) -> None:
+        hooks.retire(self.context(RetireContext, slot=slot, **fields))
 
     def metrics(self, since_seconds: float = 30.0) -> list[Measurement]:
         return list(hooks.collect_metrics(self.context(MetricsContext, since_seconds=since_seconds)))

@@ -58,9 +58,9 @@ def switch(ctx: SwitchContext) -> TrafficState:
     with changing(ctx, place):
         if not residents.envoy.answers():
             residents.bring_up(ctx, state)
+        for label in weights:
+            residents.wait_for_slot(ctx, state.slots[label])
         if residents.weights(state) != weights:
-            for label in weights:
-                residents.wait_for_slot(ctx, state.slots[label])
             state = evolve(state, generation=state.generation + 1)
             save_state(place, state)  # before it is told: a generation is never used twice
             residents.tell_front(ctx, state, weights)
