@@ -111,9 +111,9 @@ class Driver:
         )
         return state
 
-    def retire(self, slot: str | None) -> None:
+    def retire(self, slot: str | None, **fields: Any) -> None:
         """Take a slot away, or everything."""
-        self.call("retire", context.RetireContext, slot=slot)
+        self.call("retire", context.RetireContext, slot=slot, **fields)
 
     def metrics(self) -> list[Measurement]:
         """The numbers of the last half minute."""
