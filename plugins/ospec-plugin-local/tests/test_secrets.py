@@ -96,4 +96,4 @@ def test_values_that_were_lost_are_waited_for_and_brought_by_a_rollback(served: 
         pids.end_group(record, 0.0)
     served.rollback("v1", "blue", as_it_is=True)
     served.healthy("v1", "blue")
-    assert served.ask() == (200, "v1")
+    until(lambda: served.ask() == (200, "v1"))
