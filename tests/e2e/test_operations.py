@@ -130,6 +130,11 @@ def test_logs_and_status_name_slots_and_instances(shop: Any) -> None:
     assert process.returncode == 0
     assert "listening on" in output
     assert "blue" not in output
+    with shop.begin("logs", "-f") as following:  # alone it follows; with a file it names the document
+        assert "listening on" in following.stdout.readline()
+        following.send_signal(signal.SIGINT)
+        following.communicate(timeout=60)
+    assert following.returncode == 0
 
 
 def test_environments_have_their_own_front_doors(shop: Any) -> None:

@@ -13,8 +13,9 @@ from ospec import flow
 from ospec.engine.journal import RunState, fold
 from ospec.engine.report import report
 from ospec.errors import ExitCode, FatalError, OspecError, RefusedError, RetryableError
+from ospec.models.registration import Guardrail
 from ospec.models.run import RunHeader
-from ospec.models.target import Script, Target
+from ospec.models.target import Protection, Script, Target
 from ospec.planning import Wish, plan_deploy, plan_rollback, plan_up
 from ospec.project import Project
 from ospec.runs import hold
@@ -395,3 +396,29 @@ def test_a_cut_script_that_asks_is_not_run_again_by_itself(
     assert state is not None
     assert ended(state) == ("promoted", ExitCode.OK)
     assert (project.home / "ran.txt").read_text() == "ran\nran\n"
+
+
+def test_a_guardrail_that_does_not_hold_keeps_users_where_they_are(
+    make_project: Callable[[Target], Project], target: Target, heap: Any, quiet: Any
+) -> None:
+    protected = evolve(target, protections=(Protection("guardrails.lint", True, "ospec-plugin-guardrails"),))
+    project = make_project(protected)
+    asked: list[Any] = []
+
+    def check(run: Any, values: Any) -> Any:
+        asked.append((values, (run.unit("candidate").files / "app.txt").read_text()))
+        if asked[-1][1] == "bad":
+            raise FatalError("it does not hold", code="guardrail")
+        return {}
+
+    project.registry = evolve(
+        project.registry,
+        guardrails={"lint": Guardrail("lint", ("guardrails.lint",), check)},
+        sources={**project.registry.sources, ("guardrail", "lint"): "heap"},
+    )
+    assert ended(deploy(project, quiet, "v1", "good")) == ("promoted", ExitCode.OK)
+    before = list(heap.effects)
+    state = deploy(project, quiet, "v2", "bad")
+    assert ended(state) == ("failed", ExitCode.FAILED)
+    assert heap.effects == before
+    assert asked == [({"guardrails.lint": True}, "good"), ({"guardrails.lint": True}, "bad")]

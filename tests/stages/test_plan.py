@@ -16,14 +16,15 @@ from ospec.errors import FatalError
 from ospec.models.document import Deployment, SlotSettings, TrafficSwitching
 from ospec.models.live import LiveState, Slot
 from ospec.models.plan import Plan, Rollout, Step, plan_hash
-from ospec.models.registration import Capabilities, StepContribution, StepKind, StrategyInput
+from ospec.models.registration import Capabilities, Guardrail, StepContribution, StepKind, StrategyInput
 from ospec.models.release import Artifact, Release, ReleaseRef
-from ospec.models.target import HealthCheck, Process, Script, Target
+from ospec.models.target import HealthCheck, Process, Protection, Script, Target
 from ospec.stages.plan import PlanInput, compose
 from ospec_plugin_blue_green.strategy import plan_blue_green
 
 GOLDEN = Path(__file__).parent.parent / "data" / "plans"
 KINDS = {one.name: one for one in builtin.register_steps() if isinstance(one, StepKind)}
+WITH_GUARDRAIL = {**KINDS, "guardrail": StepKind("guardrail", lambda run: {}, prepares=True)}
 TARGET = Target(
     service="shop",
     name="Shop",
@@ -113,6 +114,20 @@ def test_contributions_stand_at_their_anchors_in_order() -> None:
     ]  # fmt: skip
     assert [step.title for step in plan.failure_steps[-2:]] == ["on-failure 40", "on-failure 60"]
     assert {step.plugin for step in plan.steps if step.kind == "wait"} == {"plugin-40", "plugin-60"}
+
+
+def test_a_protection_becomes_a_step_before_anything_is_rolled_out() -> None:
+    coverage = Guardrail("coverage", ("guardrails.min_test_coverage",), check=lambda run, values: {})
+    other = Guardrail("other", ("guardrails.other",), check=lambda run, values: {})
+    protected = evolve(TARGET, protections=(Protection("guardrails.min_test_coverage", 0.8, "a-package"),))
+    plan = planned(SECOND, protected, guardrails=[("p", coverage), ("q", other)], kinds=WITH_GUARDRAIL)
+    kinds = [step.kind for step in plan.steps]
+    assert kinds.count("guardrail") == 1
+    assert kinds.index("seal") < kinds.index("guardrail") < kinds.index("deploy")
+    step = plan.steps[kinds.index("guardrail")]
+    assert (step.params["values"], step.plugin) == ({"guardrails.min_test_coverage": 0.8}, "p")
+    back = planned(SECOND, protected, guardrails=[("p", coverage)], kinds=WITH_GUARDRAIL, action="rollback")
+    assert "guardrail" not in [step.kind for step in back.steps], "a return needs nobody's leave"
 
 
 def test_an_unknown_kind_is_named() -> None:

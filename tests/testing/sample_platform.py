@@ -255,15 +255,15 @@ class Sample:
             world.served = before
         if BUG == "shares are rounded to all or nothing":
             self.give(world, {max(wanted, key=lambda label: wanted[label]): 100.0})
-        self.drain(ctx, world)
+        self.drain(ctx, world, "cancelled is not looked at")
         return TrafficState(dict(world.weights), world.address, str(world.generation), time.time())
 
-    def drain(self, ctx: SwitchContext, world: World) -> None:
+    def drain(self, ctx: HookContext, world: World, bug: str) -> None:
         end = time.monotonic() + ctx.target.deployment.drain_seconds
         while time.monotonic() < end:
             if not any(running.open for label, running in world.slots.items() if label not in world.weights):
                 return
-            if BUG == "cancelled is not looked at":
+            if bug == BUG:
                 time.sleep(0.01)
             else:
                 ctx.pause(0.01)
@@ -290,6 +290,7 @@ class Sample:
             raise FatalError("it serves", code="slot-serves")
         if ctx.slot not in world.slots and BUG == "retire fails the second time":
             raise FatalError("no such slot", code="unknown-slot")
+        self.drain(ctx, world, "cancelled is not looked at while a slot is retired")
         world.slots.pop(ctx.slot, None)
 
     @hookimpl

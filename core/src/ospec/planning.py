@@ -123,7 +123,10 @@ def _composed(
             previous=project.release(serving.id, serving.name) if serving else None,
             live=live,
             rollout=rollout,
-            kinds=project.registry.step_kinds,
+            kinds=project.kinds(),
+            guardrails=[
+                (project.registry.source("guardrail", one.name), one) for one in project.registry.guardrails.values()
+            ],
             contributions=[(project.registry.source("contribution", name), one) for name, one in contributions.items()],
             renders=any("render" in project.host.loaded.hooks[plugin] for plugin in project.plugins),
             prepared=prepared,

@@ -18,7 +18,7 @@ from ospec.host.registry import Registry, collect
 from ospec.host.values import Values, refuse_unset, values_of
 from ospec.models.context import Deadline, ObserveContext
 from ospec.models.live import LiveState
-from ospec.models.registration import Platform, Store, Strategy
+from ospec.models.registration import Platform, StepKind, StepRun, Store, Strategy
 from ospec.models.release import Artifact, Release
 from ospec.models.target import Target
 from ospec.stages import negotiate
@@ -81,6 +81,16 @@ class Project:
             self._store = kind.open(self.home, settings)
         return self._store
 
+    def kinds(self) -> Mapping[str, StepKind]:
+        """Every step kind there is: those that were registered, and the one that asks registered guardrails."""
+
+        def hold(run: StepRun) -> Mapping[str, Any]:
+            guardrail = self.registry.guardrails[run.step.params["name"]]
+            assert guardrail.check is not None, "only those with a check are planned"
+            return guardrail.check(run, run.step.params["values"])
+
+        return {**self.registry.step_kinds, "guardrail": StepKind("guardrail", hold, prepares=True, stop_seconds=12.0)}
+
     def known_releases(self) -> list[Mapping[str, Any]]:
         """The releases that were deployed, newest first; touches nothing where there is no state yet."""
         if not self.home.is_dir():
@@ -139,7 +149,7 @@ def open_project(choice: Choice, telemetry: Telemetry) -> Project:
     negotiate.refuse_unprotected(
         target, registry.guardrails, {scheme for one in registry.secret_providers.values() for scheme in one.schemes}
     )
-    negotiate.check_validation(target, {*CHECKS, *registry.guardrails})
+    negotiate.check_validation(target, CHECKS)
     host = Host(plugins, registry, telemetry).with_attributes(service=target.service, environment=target.environment)
     mine = registry.source("platform", platform.name)
     others = {registry.source("platform", name) for name in registry.platforms}

@@ -210,7 +210,7 @@ def _execute(
         world=world,
         journal=journal,
         state=state,
-        kinds=project.registry.step_kinds,
+        kinds=project.kinds(),
         telemetry=project.telemetry,
         control=control,
         owner=str(held.lease.token),

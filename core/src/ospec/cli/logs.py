@@ -6,17 +6,31 @@ from pathlib import Path
 
 import click
 
-from ospec.cli.options import choice, opened, project_options
+from ospec.cli.options import choice, opened
+
+_FOLLOW = "\0"
+"""What ``-f`` without a file stands for: no file has this name."""
 
 
 @click.command("logs")
-@project_options
+@click.option(
+    "-f",
+    "--file",
+    "files",
+    multiple=True,
+    is_flag=False,
+    flag_value=_FOLLOW,
+    metavar="[FILE]",
+    help="With FILE: the document, as everywhere. Alone: the same as --follow.",
+)
+@click.option("-e", "--env", "environment", metavar="ENV", help="One of the document's environments.")
+@click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="Set a ${NAME} of the document.")
 @click.option("-s", "--slot", help="Only this slot.")
 @click.option("-i", "--instance", help="Only this instance, as ospec status names it.")
 @click.option("-n", "--lines", type=click.IntRange(0), default=100, show_default=True, help="The last lines of each.")
 @click.option("-F", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
 def command(
-    file: Path | None,
+    files: tuple[str, ...],
     environment: str | None,
     variables: tuple[str, ...],
     slot: str | None,
@@ -27,7 +41,9 @@ def command(
     """Show what the instances print."""
     from ospec.models.context import Deadline, LogsContext
 
-    with opened(choice(file, environment, variables)) as project:
+    named = [Path(one) for one in files if one != _FOLLOW]
+    follow = follow or _FOLLOW in files
+    with opened(choice(named[-1] if named else None, environment, variables)) as project:
         ctx = LogsContext(
             target=project.target,
             home=project.home,

@@ -13,7 +13,7 @@ from attrs import evolve, frozen
 from ospec.errors import FatalError
 from ospec.models.live import LiveState, Slot
 from ospec.models.plan import Action, Bounds, Plan, Rollout, Step
-from ospec.models.registration import StepContribution, StepKind
+from ospec.models.registration import Guardrail, StepContribution, StepKind
 from ospec.models.release import Release
 from ospec.models.target import Target
 
@@ -37,6 +37,8 @@ class PlanInput:
     kinds: Mapping[str, StepKind]
     contributions: Sequence[tuple[str, StepContribution]] = ()
     """(plugin, contribution)."""
+    guardrails: Sequence[tuple[str, Guardrail]] = ()
+    """(plugin, guardrail) of everything loaded that can hold a protection."""
     renders: bool = False
     """Whether a plugin renders files into the snapshot."""
     prepared: bool = False
@@ -90,14 +92,27 @@ def _with_contributions(given: PlanInput, preparation: list[Step], rollout: list
     first, last = (exposing[0], exposing[-1]) if exposing else (len(rollout), len(rollout))
     guarded = max((number for number, step in enumerate(rollout) if step.kind == "analyze"), default=last) + 1
     anchors = ((first, "before-exposure"), (last, "before-promotion"), (guarded, "after-guard-window"))
-    made = [*preparation[:1], *_contributed(given, "before-build"), *preparation[1:]]
+    made = [*preparation[:1], *_contributed(given, "before-build"), *preparation[1:], *_guarded(given)]
     for number in range(len(rollout) + 2):
         made += [step for at, anchor in anchors if at == number for step in _contributed(given, anchor)]
         made += rollout[number : number + 1]
     return made
 
 
+def _guarded(given: PlanInput) -> list[Step]:
+    """Each guardrail that the document asks for as a step: what was prepared is judged before it is rolled out."""
+    steps = []
+    for plugin, guardrail in sorted(given.guardrails, key=lambda one: one[1].name):
+        values = {one.key: one.value for one in given.target.protections if one.key in guardrail.keys}
+        if values and guardrail.check is not None and given.action == "deploy":
+            asked = {"name": guardrail.name, "values": values}
+            steps.append(Step("guardrail", f"hold {', '.join(values)}", asked, plugin=plugin))
+    return steps
+
+
 def _contributed(given: PlanInput, anchor: str) -> list[Step]:
+    if given.action != "deploy" and anchor != "on-failure":  # a return needs the lock, and nobody's leave
+        return []
     wanted = sorted(
         (one for one in given.contributions if one[1].anchor == anchor), key=lambda one: (one[1].order, one[1].name)
     )
