@@ -270,3 +270,34 @@ def test_settings_of_a_plugin_are_checked_with_their_places(folder: Path, ospec:
     assert done.code == 2
     assert re.findall(r"ospec\.toml:(\d+):1 plugins\.local\.(\w+)", done.err) == [("6", "prot"), ("7", "host")]
     assert "did you mean 'port'?" in done.err
+
+
+def test_down_of_scripts_closes_what_is_open_and_touches_nothing_else(folder: Path, ospec: Callable[..., Done]) -> None:
+    ospec("run", "deploy", "--release", "v1", "--yes")
+    assert ospec("down", "--yes").code == 0
+    assert current(folder) == "v1"
+
+
+def test_a_failing_rollback_script_is_not_called_restored(folder: Path, ospec: Callable[..., Done]) -> None:
+    document = DOCUMENT.replace('rollback = "echo $OSPEC_RELEASE > ../../../current"', 'rollback = "exit 1"')
+    Path("ospec.toml").write_text(document)
+    ospec("run", "deploy", "--release", "v1", "--yes")
+    (folder / "x").write_text("2")
+    ospec("run", "deploy", "--release", "v2", "--yes")
+    done = ospec("run", "rollback", "--yes", "--json")
+    assert (done.code, done.json["outcome"]) == (3, "failed")
+
+
+def test_a_plan_that_cannot_be_written_is_a_plain_error(folder: Path, ospec: Callable[..., Done]) -> None:
+    done = ospec("plan", "--out", "/nonexistent/plan.json")
+    assert (done.code, "Traceback" in done.err) == (2, False)
+
+
+def test_a_closed_pipe_does_not_change_what_a_run_answers(folder: Path) -> None:
+    command = f"{sys.executable} -m ospec.cli.main run deploy --release bad --yes 2>&1 | head -1"
+    Path("ospec.toml").write_text(DOCUMENT.replace("echo all well", "exit 3"))
+    subprocess.run(["/bin/sh", "-c", command], check=True, capture_output=True)
+    history = subprocess.run(
+        [sys.executable, "-m", "ospec.cli.main", "history", "--json"], capture_output=True, text=True, check=True
+    )
+    assert [run["outcome"] for run in json.loads(history.stdout)["runs"]] == ["failed"]

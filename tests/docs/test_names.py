@@ -55,7 +55,7 @@ def test_every_exit_code_has_its_row(code: ExitCode) -> None:
 
 def test_every_step_kind_has_its_heading(headings: Any) -> None:
     kinds = [one.name for one in builtin.register_steps() if isinstance(one, StepKind)]
-    assert sorted(headings("step-kinds.md")[1:]) == sorted(kinds)
+    assert sorted(headings("step-kinds.md")[1:]) == sorted([*kinds, "guardrail"])  # that one asks what plugins register
 
 
 def test_every_metric_has_its_heading(headings: Any) -> None:

@@ -13,6 +13,7 @@ from ospec import flow
 from ospec.engine.journal import RunState, fold
 from ospec.engine.report import report
 from ospec.errors import ExitCode, FatalError, OspecError, RefusedError, RetryableError
+from ospec.host.values import values_of
 from ospec.models.registration import Guardrail
 from ospec.models.run import RunHeader
 from ospec.models.target import Protection, Script, Target
@@ -422,3 +423,98 @@ def test_a_guardrail_that_does_not_hold_keeps_users_where_they_are(
     assert ended(state) == ("failed", ExitCode.FAILED)
     assert heap.effects == before
     assert asked == [({"guardrails.lint": True}, "good"), ({"guardrails.lint": True}, "bad")]
+
+
+def test_a_watcher_that_goes_away_changes_nothing(project: Project, heap: Any, quiet: Any) -> None:
+    """A terminal that hangs up, a pipe that is closed."""
+
+    class Gone:
+        def record(self, record: Any) -> None:
+            raise BrokenPipeError
+
+        def output(self, step: str, line: str) -> None:
+            raise OSError(5, "Input/output error")
+
+    assert ended(deploy(project, Gone(), "v1", "1")) == ("promoted", ExitCode.OK)
+    heap.unhealthy_once_serving.add("v2")
+    assert ended(deploy(project, Gone(), "v2", "2")) == ("restored", ExitCode.FAILED)
+    assert serving(heap) == "v1"
+
+
+def test_a_release_that_was_cut_and_aborted_is_nothing_to_go_back_to(
+    project: Project, heap: Any, quiet: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy(project, quiet, "v1", "1")
+    deploy(project, quiet, "v2", "2")
+    with monkeypatch.context() as patch:
+        _kill_at(patch, 14, "after")
+        with pytest.raises(Killed):
+            deploy(project, quiet, "v3", "3")
+    aborted = flow.abort(project, Wish(probe_rate=0), quiet)
+    assert aborted is not None
+    assert ended(aborted) == ("aborted", ExitCode.ABORTED)
+    flow.roll_back(project, plan_rollback, Wish(probe_rate=0), quiet)
+    assert serving(heap) == "v1"
+
+
+def test_a_run_that_was_promoted_is_rolled_back_not_aborted(project: Project, heap: Any, quiet: Any) -> None:
+    """An abort that comes as a run ends: the release is promoted, and going back is another run."""
+    deploy(project, quiet, "v1", "1")
+    state = deploy(project, quiet, "v2", "2")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flow, "ask_owner_to_abort", lambda *arguments: state)
+        with pytest.raises(RefusedError) as caught:
+            flow.abort(project, Wish(probe_rate=0), quiet)
+        assert caught.value.code == "run-finished"
+        flow.roll_back(project, plan_rollback, Wish(probe_rate=0), quiet)
+    assert serving(heap) == "v1"
+
+
+def test_what_a_script_prints_is_cut_and_masked(
+    make_project: Callable[[Target], Project], target: Target, quiet: Any
+) -> None:
+    scripts = {**target.scripts, "test": Script("test", "head -c 9000000 /dev/zero; echo; echo token $TOKEN; exit 1")}
+    made = evolve(target, scripts=scripts, variables={"TOKEN": "${MY_TOKEN}"})
+    project = make_project(made)
+    project.secrets = values_of(made, {}, {"MY_TOKEN": "hunter2-canary"})
+    state = deploy(project, quiet, "v1", "1")
+    assert ended(state) == ("failed", ExitCode.FAILED)
+    kept = str([record.body for record in project.store().records(state.run)])
+    assert "token ***" in kept
+    assert "hunter2-canary" not in kept + "".join(quiet.lines)
+    logs = "".join(file.read_text() for file in project.home.glob("logs/*/*.log"))
+    assert "hunter2-canary" not in logs
+
+
+def test_up_brings_back_what_was_deployed_not_what_was_edited(
+    make_project: Callable[[Target], Project], target: Target, heap: Any, quiet: Any
+) -> None:
+    deploy(make_project(target), quiet, "v1", "1")
+    heap.slots["blue"] = evolve(heap.slots["blue"], ready=0)
+    seen: list[Any] = []
+    heap.before["rollback"] = lambda ctx: seen.append(ctx.target.variables)
+    edited = make_project(evolve(target, variables={"EDITED": "yes"}))
+    flow.run(edited, plan_up, Wish(probe_rate=0), quiet)
+    assert seen == [{}]
+
+
+def test_looking_at_the_lock_does_not_take_it(project: Project) -> None:
+    end = threading.Event()
+
+    def look() -> None:
+        other = SqliteStore(project.home)
+        while not end.is_set():
+            other.owner("shop", "default")
+        other.close()
+
+    store = project.store()
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        for _ in range(200):
+            lease = store.acquire("shop", "default")
+            assert lease is not None
+            lease.release()
+    finally:
+        end.set()
+        looking.join()

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 from ospec.engine.journal import RunState
+from ospec.errors import ExitCode, RefusedError
 from ospec.models.plan import Plan
 from ospec.models.run import open_run_refused
 from ospec.planning import Wish
@@ -18,6 +19,7 @@ from ospec.runs import (
     Watcher,
     ask_owner_to_abort,
     begin,
+    check_run,
     close_taken_down,
     hold,
     prune,
@@ -30,41 +32,87 @@ from ospec.runs import (
 def run(project: Project, planner: Callable[[Project, Wish], Plan], wish: Wish, watcher: Watcher) -> RunState:
     """Plan under the lock, ask, and execute; raises `RefusedError` before anything is touched."""
     if wish.supersede:
-        ask_owner_to_abort(project, wait_seconds(project))
+        _end_open_run(project, planner, wish, watcher)
     with hold(project) as held:
         opened = project.store().open_header(*held.key)
-        if opened and not wish.supersede:
-            raise open_run_refused(opened)
         if opened:
-            take_over(held, opened, watcher, wish.probe_rate, abort=True)
-        retire_due(held)
+            raise open_run_refused(opened)
         plan = planner(project, wish)
         wish.stale(plan)
         wish.agree(plan)
+        retire_due(held, but=plan.candidate_slot)
         return begin(held, plan, watcher, wish.probe_rate)
+
+
+def _end_open_run(
+    project: Project, planner: Callable[[Project, Wish], Plan], wish: Wish, watcher: Watcher
+) -> RunState | None:
+    """Return from the open run, where there is one; what would refuse the next one refuses first."""
+    if project.store().open_header(project.target.service, project.target.environment) is None:
+        return None
+    wish.agree(planner(project, wish))
+    ended = _abort(project, wish, watcher)
+    if ended and ended.finished and ended.finished["exit_code"] == ExitCode.NOT_RESTORED:
+        raise RefusedError(
+            f"run {ended.run} could not be returned from: nothing new is started on top of it",
+            code="not-restored",
+            hints=(f"look at it: ospec show {ended.run}", "see what is there: ospec status"),
+        )
+    return ended
 
 
 def resume(project: Project, wish: Wish, watcher: Watcher) -> RunState | None:
     """Go on with the open run that nobody executes any more; None where there is none."""
+    project.refuse_unset()
     with hold(project) as held:
         opened = project.store().open_header(*held.key)
-        return take_over(held, opened, watcher, wish.probe_rate, rerun=wish.rerun) if opened else None
+        if opened is None:
+            return None
+        check_run(opened, wish.run)
+        return take_over(held, opened, watcher, wish.probe_rate, rerun=wish.rerun)
 
 
 def abort(project: Project, wish: Wish, watcher: Watcher) -> RunState | None:
-    """Return from the open run: through the process that executes it, or in its place; None where there is none."""
-    ended = ask_owner_to_abort(project, wait_seconds(project))
-    if ended:
-        return ended
-    with hold(project) as held:
-        opened = project.store().open_header(*held.key)
-        return take_over(held, opened, watcher, wish.probe_rate, abort=True) if opened else None
+    """Return from the open run: through the process that executes it, or in its place; None where there is none.
+
+    Raises:
+        RefusedError: it was promoted before it could be returned from (``run-finished``).
+    """
+    ended = _abort(project, wish, watcher)
+    if ended and _is_promoted(ended):
+        raise RefusedError(
+            f"run {ended.run} was promoted before it could be returned from",
+            code="run-finished",
+            hints=("go back to the release before: ospec run rollback",),
+        )
+    return ended
 
 
 def roll_back(project: Project, planner: Callable[[Project, Wish], Plan], wish: Wish, watcher: Watcher) -> RunState:
     """Go back: from the open run where there is one, else (or further, with `wish.to`) to an earlier release."""
-    ended = abort(project, wish, watcher)
-    return ended if ended and wish.to is None else run(project, planner, wish, watcher)
+    if wish.to is None:
+        ended = _abort(project, wish, watcher)
+        if ended and not _is_promoted(ended):
+            return ended
+    else:
+        _end_open_run(project, planner, wish, watcher)
+    return run(project, planner, wish, watcher)
+
+
+def _abort(project: Project, wish: Wish, watcher: Watcher) -> RunState | None:
+    ended = ask_owner_to_abort(project, wait_seconds(project), wish.run)
+    if ended:
+        return ended
+    with hold(project) as held:
+        opened = project.store().open_header(*held.key)
+        if opened is None:
+            return None
+        check_run(opened, wish.run)
+        return take_over(held, opened, watcher, wish.probe_rate, abort=True)
+
+
+def _is_promoted(state: RunState) -> bool:
+    return state.finished is not None and state.finished["outcome"] in ("promoted", "unchanged")
 
 
 def wait_seconds(project: Project) -> float:

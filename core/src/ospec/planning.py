@@ -32,6 +32,8 @@ class Wish:
     to: str | None = None
     """The release to go back to; None: the one that served before."""
     probe_rate: float = 50.0
+    run: str | None = None
+    """The run that is meant, of those that are open."""
     rerun: bool = False
     """Run a cut script again although the document says to ask first."""
     agree: Callable[[Plan], None] = lambda plan: None
@@ -80,7 +82,7 @@ def plan_deploy(project: Project, wish: Wish) -> Plan:
             again = bring_up(project.target, live, release)
         return _composed(project, live, release, again, action="deploy" if whole else "up", prepared=True)
     rollout = project.strategy.plan(StrategyInput(project.target, project.platform.capabilities, live))
-    return _composed(project, live, release, rollout, prepared=sealed_marker(project.files(release.id)).exists())
+    return _composed(project, live, release, rollout, prepared=_is_prepared(project, release))
 
 
 def plan_rollback(project: Project, wish: Wish) -> Plan:
@@ -108,7 +110,14 @@ def plan_up(project: Project, wish: Wish) -> Plan:
     if ref is None:
         raise RefusedError("nothing served before", code="nothing-to-bring-up", hints=("deploy: ospec run deploy",))
     release = project.release(ref.id, ref.name)
-    return _composed(project, live, release, bring_up(project.target, live, release), action="up", prepared=True)
+    target = project.target_of(ref.id, project.target)
+    rollout = bring_up(target, live, release)
+    return _composed(project, live, release, rollout, action="up", target=target, prepared=True)
+
+
+def _is_prepared(project: Project, release: Release) -> bool:
+    files = project.files(release.id)
+    return files.is_dir() and sealed_marker(files).exists()
 
 
 def _composed(

@@ -104,6 +104,13 @@ class Project:
                 return from_stored_json(one["release"], Release)
         return Release(name, release_id, self.target.service, self.target.environment, Artifact(""), "")
 
+    def target_of(self, release_id: str, otherwise: Target) -> Target:
+        """The target that a release was deployed with; `otherwise` where the store lost it."""
+        for one in self.known_releases():
+            if one["release"]["id"] == release_id:
+                return from_stored_json(one["target"], Target)
+        return otherwise
+
     def observe(self) -> LiveState:
         """What the platform says is there now."""
         ctx = ObserveContext(

@@ -22,7 +22,6 @@ from ospec.models.live import LiveState
 from ospec.models.plan import Plan
 from ospec.models.registration import Lease, Unit
 from ospec.models.run import Record, RunHeader, open_run_refused
-from ospec.models.target import Target
 from ospec.project import Project
 from ospec.steps.processes import Identity, end_group
 from ospec.steps.snapshot import remove_tree, sealed_marker
@@ -42,6 +41,26 @@ class Watcher(Protocol):
     def output(self, step: str, line: str) -> None:
         """A user's program printed a line."""
         ...
+
+
+class _Unheard:
+    """A watcher that may go away: whatever it raises is its own trouble, and it is told nothing more."""
+
+    def __init__(self, watcher: Watcher) -> None:
+        self._watcher: Watcher | None = watcher
+
+    def record(self, record: Record) -> None:
+        self._tell(lambda watcher: watcher.record(record))
+
+    def output(self, step: str, line: str) -> None:
+        self._tell(lambda watcher: watcher.output(step, line))
+
+    def _tell(self, what: Callable[[Watcher], None]) -> None:
+        if self._watcher is not None:
+            try:
+                what(self._watcher)
+            except (OSError, ValueError):  # the terminal hung up, the pipe was closed
+                self._watcher = None
 
 
 @define
@@ -87,7 +106,7 @@ def _held_by_another(project: Project) -> RefusedError:
     )
 
 
-def ask_owner_to_abort(project: Project, wait_seconds: float) -> RunState | None:
+def ask_owner_to_abort(project: Project, wait_seconds: float, run: str | None = None) -> RunState | None:
     """Ask the living process that executes the open run to return from it, and wait for the run's end.
 
     Returns:
@@ -98,11 +117,10 @@ def ask_owner_to_abort(project: Project, wait_seconds: float) -> RunState | None
     opened = store.open_header(*key)
     if opened is None or store.owner(*key) is None:
         return None
+    check_run(opened, run)
     store.send(opened.run, "abort", {"pid": os.getpid()})
     deadline = time.monotonic() + wait_seconds
-    while store.header(opened.run).outcome is None:
-        if store.owner(*key) is None:
-            return None
+    while store.owner(*key) is not None:  # also the end of a run holds the lock a moment longer
         if time.monotonic() > deadline:
             raise OspecError(
                 f"run {opened.run} did not end within {wait_seconds:g} s",
@@ -110,14 +128,25 @@ def ask_owner_to_abort(project: Project, wait_seconds: float) -> RunState | None
                 hints=(f"look at it: ospec show {opened.run}",),
             )
         time.sleep(_POLL_SECONDS)
-    return fold(store.records(opened.run))
+    return fold(store.records(opened.run)) if store.header(opened.run).outcome else None
+
+
+def check_run(opened: RunHeader, run: str | None) -> None:
+    """Refuse to touch an open run that is not the one that was named."""
+    if run is not None and opened.run != run:
+        raise RefusedError(
+            f"run {run} is not the open run of {opened.service} in {opened.environment}, which is {opened.run}",
+            code="unknown-run",
+            hints=("name its document: -f FILE", "list the runs: ospec history"),
+        )
 
 
 def begin(held: Held, plan: Plan, watcher: Watcher, probe_rate: float) -> RunState:
     """Start a run of `plan` and execute it to its end; the state it ended in."""
+    watcher = _Unheard(watcher)
     at = time.time()
     release = plan.release
-    run = new_run_id(at, os.urandom(2))
+    run = new_run_id(at, os.urandom(3))
     header = RunHeader(run, *held.key, plan.action, release.name, release.id, at)
     state = RunState()
     body = {"run": run, "plan": to_json(plan), "address": held.project.observe().address}
@@ -134,6 +163,7 @@ def take_over(
     Raises:
         OspecError: without `rerun`, where a script was cut that the document says to ask about (``script-was-cut``).
     """
+    watcher = _Unheard(watcher)
     store = held.project.store()
     state = fold(store.records(header.run))
     plan = from_stored_json(state.started["plan"], Plan)
@@ -188,11 +218,10 @@ def _execute(
         seen = max([seen, *(message.id for message in found)])
         return [message.kind for message in found]
 
-    def remember() -> None:
+    def keep_release() -> None:
         store.set_timer(service, environment, plan.candidate_slot, None)
         store.put_release({"release": to_json(plan.release), "target": to_json(plan.target)})
 
-    known = {one["release"]["id"] for one in store.releases(service, environment)}
     world = World(
         host=project.host.with_attributes(run=journal.run),
         plugins=project.plugins,
@@ -215,7 +244,7 @@ def _execute(
         control=control,
         owner=str(held.lease.token),
         probe_rate=probe_rate,
-        before_rollout=remember,
+        promoted=keep_release,
     )
     try:
         with _signals_to(control.abort):
@@ -225,9 +254,10 @@ def _execute(
         error.hints = (*error.hints, f"then go on with it: ospec resume {journal.run}")
         raise
     if outcome == "promoted":
-        prune(held)
-    elif plan.release.id not in known:
-        store.drop_release(service, environment, plan.release.id)
+        try:
+            prune(held)
+        except (OspecError, OSError) as error:  # what was deployed is deployed, whether or not old things could go
+            project.telemetry.warnings.append(f"old releases were not removed: {error}")
     return state
 
 
@@ -236,11 +266,7 @@ def unit(project: Project, plan: Plan, role: str) -> Unit:
     release = plan.previous if role == "stable" else plan.release
     if release is None:
         raise FatalError("there is no previous release", code="no-slot")
-    target = plan.target
-    if release.id != plan.release.id:
-        for one in project.known_releases():
-            if one["release"]["id"] == release.id:
-                target = from_stored_json(one["target"], Target)
+    target = plan.target if release.id == plan.release.id else project.target_of(release.id, plan.target)
     return Unit(release, target, project.files(release.id))
 
 
@@ -284,30 +310,34 @@ def _signals_to(abort: Callable[[], None]) -> Iterator[None]:
 # -- tidying up -------------------------------------------------------------------------------------------------------
 
 
-def retire_due(held: Held, *, everything: bool = False) -> list[str]:
+def retire_due(held: Held, *, everything: bool = False, but: str = "") -> list[str]:
     """Retire slots that were kept warm and whose time is over, or that went cold; the ids of those that went.
 
     Args:
-        everything: whatever their time.
+        everything: whatever their time, and also idle slots that have none.
+        but: a slot (id or label) that is about to be used.
     """
     project, gone = held.project, []
     timers = project.store().timers(*held.key)
-    live = project.observe() if timers else LiveState()
-    for slot_id, at in timers.items():
-        slot = live.slot(slot_id)
-        idle = slot is not None and slot.role == "idle" and slot.weight_percent == 0
-        over = everything or at <= time.time() or (slot is not None and slot.ready == 0)
-        if slot and idle and over:
-            _retire(project, slot_id)
-            gone.append(slot_id)
-        if over or not idle:
+    live = project.observe() if timers or everything else LiveState()
+    for slot in live.slots:
+        at = timers.get(slot.id, 0.0 if everything else None)
+        if at is None or but in (slot.id, slot.label) or slot.role != "idle" or slot.weight_percent:
+            continue
+        if everything or at <= time.time() or slot.ready == 0:
+            _retire(project, slot.id)
+            gone.append(slot.id)
+    idle = {slot.id for slot in live.slots if slot.role == "idle" and slot.id not in gone}
+    for slot_id in timers:
+        if slot_id not in idle:
             project.store().set_timer(*held.key, slot_id, None)
     return gone
 
 
 def retire_all(held: Held) -> None:
-    """Have the platform take everything of the target away, and forget its timers."""
-    _retire(held.project, None)
+    """Have the platform take everything of the target away, and forget its timers. Scripts take nothing away."""
+    if not held.project.platform.capabilities.scripted:
+        _retire(held.project, None)
     for slot_id in held.project.store().timers(*held.key):
         held.project.store().set_timer(*held.key, slot_id, None)
 
@@ -346,8 +376,8 @@ def prune(held: Held) -> int:
     needed = {project.files(release_id).name for release_id in kept | live}
     gone = [one for one in folder.iterdir() if one.is_dir() and one.name not in needed] if folder.is_dir() else []
     for one in gone:
+        remove_tree(sealed_marker(one))  # first: a folder that is half removed must not look complete
         remove_tree(one)
-        remove_tree(sealed_marker(one))
     return len(gone)
 
 

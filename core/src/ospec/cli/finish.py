@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ospec.cli.output import print_json, show_failure, show_summary
 from ospec.cli.progress import watcher
+from ospec.errors import ExitCode
 
 if TYPE_CHECKING:
     from ospec.engine.journal import RunState
@@ -35,14 +37,18 @@ def execute(as_json: bool, run: Callable[[Watcher], RunState | None], nothing: s
         else:
             click.echo(nothing)
         return 0
-    made = report(state)
+    code = int(exit_code(state))
+    with contextlib.suppress(OSError):  # whoever reads may have left: what was done does not change by that
+        _tell(report(state), as_json, code)
+    return code
+
+
+def _tell(made: Mapping[str, Any], as_json: bool, code: int) -> None:
     if as_json:
         print_json(made)
     else:
         show_summary(made)
     if made["error"]:
         show_failure(made["error"])
-    code = int(exit_code(state))
-    if code == 3:
+    if code == ExitCode.NOT_RESTORED:
         click.echo("it was NOT restored: look at ospec status and ospec logs, then ospec run rollback", err=True)
-    return code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Sequence
 
@@ -48,23 +49,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The console script: run a command and exit with its code (see docs/reference/exit-codes.md)."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    code: int | None = 0
     try:
         code = cli.main(args=given, prog_name="ospec", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         code = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("stopped; nothing was touched", err=True)
+    except click.Abort:
+        click.echo("not done; nothing was touched", err=True)
+        code = ExitCode.ABORTED
+    except KeyboardInterrupt:
+        click.echo("stopped; see what is there: ospec status", err=True)
         code = ExitCode.ABORTED
     except OspecError as error:
         from ospec.cli.output import show_error
 
         show_error(error, as_json="--json" in given)
         code = error.exit_code
-    except BrokenPipeError:  # the reader of our output left
-        sys.stderr.close()
-        code = ExitCode.OK
+    except BrokenPipeError:  # the reader of our output left; what is still to be written goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception:
         import traceback
 

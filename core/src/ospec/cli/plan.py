@@ -11,6 +11,7 @@ import click
 
 from ospec.cli.options import choice, json_option, opened, project_options
 from ospec.cli.output import print_json, styled
+from ospec.errors import DocumentError
 
 if TYPE_CHECKING:
     from ospec.models.plan import Plan, Step
@@ -52,7 +53,7 @@ def show(project: Project, plan: Plan, as_json: bool, out: Path | None = None) -
         made = to_json(plan)
         written = {"schema": "ospec.plan/1", "hash": plan_hash(made), "plan": made}
         if out:
-            out.write_text(json.dumps(written, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            _write(out, json.dumps(written, indent=2, ensure_ascii=False) + "\n")
         if as_json:
             print_json({**written, "rendered": {path: "".join(lines) for path, lines in changes.items()}})
             return
@@ -63,6 +64,13 @@ def show(project: Project, plan: Plan, as_json: bool, out: Path | None = None) -
         click.echo("".join(lines), nl=False)
     if out:
         click.echo(f"\nwritten to {out}: ospec run deploy --plan {out}")
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise DocumentError(f"cannot write {file}: {error.strerror}", code="cannot-write", where="--out") from error
 
 
 def plan_lines(plan: Plan) -> Iterator[str]:

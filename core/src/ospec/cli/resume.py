@@ -34,7 +34,7 @@ def command(
     from ospec.cli.finish import execute
     from ospec.planning import Wish
 
-    given = choice_of_run(choice(file, environment, variables), run)
+    given, run = choice_of_run(choice(file, environment, variables), run)
     with opened(given, measuring(None, None)) as project:
-        wish = Wish(probe_rate=probe_rate, rerun=yes)
+        wish = Wish(probe_rate=probe_rate, rerun=yes, run=run)
         return execute(as_json, lambda watcher: flow.resume(project, wish, watcher))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,6 +61,11 @@ def run_in_folder(project: Project, script: Script) -> int:
                 code="time-limit",
             )
 
+    def end(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGHUP):  # what it started ends with us
+        signal.signal(number, end)
     program.go()
     code = program.wait(keep_waiting).code
     return 1 if code is None or code < 0 else code

@@ -35,10 +35,14 @@ def journal(given: Choice) -> Store:
     return open_sqlite(home, {})
 
 
-def choice_of_run(given: Choice, run: str | None) -> Choice:
-    """The choice with the environment of a run that was named; raises `RefusedError` for an unknown or finished one."""
+def choice_of_run(given: Choice, run: str | None) -> tuple[Choice, str | None]:
+    """The choice with the environment of a run that was named, and that run's whole id.
+
+    Raises:
+        RefusedError: it is unknown, or has ended.
+    """
     if run is None:
-        return given
+        return given, None
     store = journal(given)
     try:
         header = store.header(run)
@@ -48,4 +52,5 @@ def choice_of_run(given: Choice, run: str | None) -> Choice:
         raise RefusedError(
             f"run {header.run} has ended: {header.outcome}", code="run-finished", hints=(f"ospec show {header.run}",)
         )
-    return evolve(given, environment=None if header.environment == "default" else header.environment)
+    environment = None if header.environment == "default" else header.environment
+    return evolve(given, environment=environment), header.run

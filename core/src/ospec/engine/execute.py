@@ -16,12 +16,14 @@ from ospec.models.context import Deadline
 from ospec.models.plan import Plan, Step
 from ospec.models.registration import StepKind
 from ospec.models.run import Outcome, StepStatus
+from ospec.naming import canonical_json
 from ospec.steps.verify import probe_path
 from ospec.telemetry import names
 from ospec.telemetry.session import Telemetry
 
 _POLL_SECONDS = 0.2
 _LEAST_LEFT_SECONDS = 5.0
+_LARGEST_RESULT = 1_000_000
 
 
 class Control:
@@ -49,7 +51,7 @@ class Execution:
         state: the run as journaled so far; kept up to date through `state.take` by whoever made `journal`.
         owner: distinguishes this process's evidence from that of others that executed the same run.
         probe_rate: evidence requests a second; 0 for none.
-        before_rollout: called once, before the first step that is more than preparation.
+        promoted: called before a run is closed as promoted.
     """
 
     def __init__(
@@ -64,14 +66,13 @@ class Execution:
         control: Control,
         owner: str,
         probe_rate: float,
-        before_rollout: Callable[[], None],
+        promoted: Callable[[], None],
     ) -> None:
         self._plan, self._world, self._journal, self._state = plan, world, journal, state
         self._kinds, self._telemetry, self._control = kinds, telemetry, control
-        self._owner, self._probe_rate, self._before_rollout = owner, probe_rate, before_rollout
+        self._owner, self._probe_rate, self._promoted = owner, probe_rate, promoted
         self._prober: Prober | None = None
         self._now = ""
-        self._rollout_told = False
 
     def finish(self) -> tuple[Outcome, ExitCode]:
         """Execute what is left of the run and close it."""
@@ -81,6 +82,8 @@ class Execution:
         finally:
             if self._prober:
                 self._prober.stop()
+        if outcome == "promoted":
+            self._promoted()
         self._journal.close(outcome, int(code), error=self._state.error, **self._collected())
         return outcome, code
 
@@ -93,7 +96,7 @@ class Execution:
                 error = self._attempt(step, Deadline.after(step.timeout_seconds), may_abort=True)
                 aborted = isinstance(error, CancelledError)
                 if error is not None and (aborted or step.on_failure == "stop"):
-                    self._journal.append("path-changed", aborted=aborted, error=error_json(error))
+                    self._journal.append("path-changed", aborted=aborted, error=self._told(error))
                     break
             else:
                 return ("promoted" if self._plan.steps else "unchanged"), ExitCode.OK
@@ -107,7 +110,9 @@ class Execution:
         code = ExitCode.ABORTED if self._state.aborted else ExitCode.FAILED
         if not self._rollout_began():
             return ("aborted" if self._state.aborted else "failed"), code
-        past_return = any(not step.reversible and self._state.done(step.id) for step in self._plan.steps)
+        # Also one that was cut or failed in the middle: what it did cannot be undone.
+        begun = {step_id for step_id, report in self._state.steps.items() if report.status != "skipped"}
+        past_return = any(not step.reversible and step.id in begun for step in self._plan.steps)
         if past_return or not self._plan.failure_steps:
             return "failed", ExitCode.NOT_RESTORED
         bound = Deadline.after(max(self._plan.target.rollback_timeout_seconds, _LEAST_LEFT_SECONDS))
@@ -150,9 +155,6 @@ class Execution:
     def _attempt(self, step: Step, deadline: Deadline, *, may_abort: bool) -> OspecError | None:
         """Run one step to its end, journaled; the error it failed with, or None."""
         kind = self._kinds[step.kind]
-        if not kind.prepares and not self._rollout_told:
-            self._rollout_told = True
-            self._before_rollout()
         if may_abort and self._control.aborted():
             return CancelledError("aborted on request")
         self._now = step.id
@@ -181,9 +183,15 @@ class Execution:
             title=step.title,
             status=status,
             result=result,
-            error=error_json(error) if error else None,
+            error=self._told(error) if error else None,
             **self._collected(),
         )
+
+    def _told(self, error: OspecError) -> Mapping[str, Any]:
+        """An error as it is journaled, without any value that programs were given."""
+        redact = self._world.secrets.redact
+        told = error_json(error)
+        return {**told, "message": redact(told["message"]), "hints": [redact(hint) for hint in told["hints"]]}
 
     def _collected(self) -> Mapping[str, Any]:
         collected: dict[str, Any] = {}
@@ -204,7 +212,7 @@ class Execution:
         def work() -> None:
             try:
                 with self._telemetry.span(names.step_span(kind.name), {names.STEP_ID: bound.step.id}):
-                    box["result"] = _until_no_retry(kind, bound)
+                    box["result"] = _as_json(_until_no_retry(kind, bound))
             except OspecError as error:
                 box["error"] = error
             except Exception as error:  # whatever it is, it is that step's fault and must not end the run unrestored
@@ -247,12 +255,15 @@ class Execution:
         if self._prober or self._probe_rate <= 0 or not self._kinds[step.kind].moves_traffic:
             return
         if after or self._plan.stable_slot:
-            bound = BoundStep(self._world, self._journal, self._state, self._plan, step, Deadline.after(10.0))
-            address = self._state.started.get("address") or bound.observe().address
-            if address:
-                path = probe_path(self._plan.target)
-                self._prober = Prober(self._owner, address, path, self._probe_rate, lambda: self._now)
-                self._prober.start()
+            try:
+                bound = BoundStep(self._world, self._journal, self._state, self._plan, step, Deadline.after(10.0))
+                address = bound.observe().address
+                if address:
+                    path = probe_path(self._plan.target)
+                    self._prober = Prober(self._owner, address, path, self._probe_rate, lambda: self._now)
+                    self._prober.start()
+            except (OspecError, ValueError):  # a run goes on without evidence; what is wrong there, its steps find out
+                self._prober = None
 
 
 def _until_no_retry(kind: StepKind, bound: BoundStep) -> Mapping[str, Any]:
@@ -264,3 +275,11 @@ def _until_no_retry(kind: StepKind, bound: BoundStep) -> Mapping[str, Any]:
             if bound.deadline.left <= error.retry_after:
                 raise
             bound.pause(error.retry_after)
+
+
+def _as_json(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The result, where it can be journaled."""
+    size = len(canonical_json(result))
+    if size > _LARGEST_RESULT:
+        raise FatalError(f"its result of {size} bytes is over {_LARGEST_RESULT}", code="record-too-large")
+    return result

@@ -13,6 +13,8 @@ from ospec.errors import OspecError
 from ospec.models.registration import Lease, Store
 from ospec.models.run import Outcome, Record, RunHeader, StepReport
 
+_LONGEST_MESSAGE = 20_000
+
 
 class Journal:
     """Appends the records of one run durably, in order, and tells each to `tell`. Safe to use from several threads."""
@@ -129,9 +131,12 @@ def fold(records: Iterable[Record]) -> RunState:
 
 def error_json(error: OspecError) -> Mapping[str, Any]:
     """An error as the journal and `--json` show it."""
-    return {"code": error.code, "message": error.message, "where": error.where, "hints": list(error.hints)}
+    message = error.message
+    if len(message) > _LONGEST_MESSAGE:
+        message = f"{message[:_LONGEST_MESSAGE]}… ({len(error.message)} characters)"
+    return {"code": error.code, "message": message, "where": error.where, "hints": list(error.hints)}
 
 
 def new_run_id(at: float, random: bytes) -> str:
-    """An id that sorts by time: ``20260131-235959-7f3a`` (UTC, then two random bytes)."""
-    return time.strftime("%Y%m%d-%H%M%S-", time.gmtime(at)) + random[:2].hex()
+    """An id that sorts by time: ``20260131-235959-7f3a21`` (UTC, then random bytes)."""
+    return time.strftime("%Y%m%d-%H%M%S-", time.gmtime(at)) + random.hex()

@@ -172,7 +172,7 @@ class BoundStep:
         self._journal.append("step-note", step=self.step.id, note=body)
 
     def log(self, line: str) -> None:
-        self.note(line=line)
+        self.note(line=self.secrets.redact(line))
 
     def output(self, line: str) -> None:
         self._world.output(self.step.id, line)

@@ -10,12 +10,15 @@ from ospec.models.registration import SecretProvider
 from ospec.models.target import Target
 
 _REFERENCE = re.compile(r"\$(?:(?P<escaped>\$)|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\})")
+_LOOKS_SECRET = re.compile(r"(?i)pass|pwd|secret|token|key|credential|auth|private|dsn")
+_SHORTEST_MASKED = 4
+"""Shorter ones would be found in every second word."""
 _AT_RUN_TIME = ("APP_URL", "HEALTH_CHECK_URL")
 """Known to whoever starts the program, who has put them in before."""
 
 
 class Values:
-    """Resolves the references of one target's variables. Keeps no value.
+    """Resolves the references of one target's variables. What looks secret is remembered, in memory, to be masked.
 
     Args:
         provider: of the secrets; None where the target has none.
@@ -24,6 +27,7 @@ class Values:
     def __init__(self, target: Target, provider: SecretProvider | None, environ: Mapping[str, str]) -> None:
         self._target, self._provider, self._environ = target, provider, environ
         self._secrets = {*target.secrets.required, *target.secrets.optional}
+        self._told: set[str] = set()
 
     def resolve(self, text: str) -> str:
         """`text` with every reference replaced by its value, and ``$$`` by one dollar sign.
@@ -36,6 +40,12 @@ class Values:
     def names(self, text: str) -> tuple[str, ...]:
         """The secrets that `text` refers to."""
         return tuple(found["name"] for found in _REFERENCE.finditer(text) if found["name"] in self._secrets)
+
+    def redact(self, text: str) -> str:
+        """`text` with ``***`` for secrets that were resolved, and for what the environment gave by a secret's name."""
+        for value in sorted(self._told, key=len, reverse=True):
+            text = text.replace(value, "***")
+        return text
 
     def unset(self) -> Mapping[str, str]:
         """What the environment lacks: name to the variable that refers to it."""
@@ -53,12 +63,18 @@ class Values:
 
     def _value(self, name: str) -> str:
         if name in self._secrets and self._provider:
-            return self._provider.resolve(self._target, name)
+            return self._remembered(self._provider.resolve(self._target, name))
         if name not in self._environ:
             raise OspecError(
                 f"${{{name}}} is not set", code="unset-variable", where="variables", hints=(f"export {name}=VALUE",)
             )
-        return self._environ[name]
+        value = self._environ[name]
+        return self._remembered(value) if _LOOKS_SECRET.search(name) else value
+
+    def _remembered(self, value: str) -> str:
+        if len(value) >= _SHORTEST_MASKED:
+            self._told.add(value)
+        return value
 
 
 def values_of(target: Target, providers: Mapping[str, SecretProvider], environ: Mapping[str, str]) -> Values:

@@ -27,6 +27,10 @@ class SecretResolver(Protocol):
         """The secrets that `text` refers to."""
         ...
 
+    def redact(self, text: str) -> str:
+        """`text` without any secret value that was resolved before: the second line, where one slipped through."""
+        ...
+
 
 class NoSecrets:
     """The resolver of a target without secrets: text stays as it is."""
@@ -36,6 +40,9 @@ class NoSecrets:
 
     def names(self, text: str) -> tuple[str, ...]:
         return ()
+
+    def redact(self, text: str) -> str:
+        return text
 
 
 @frozen

@@ -29,5 +29,5 @@ def delegate(run: StepRun) -> Mapping[str, Any]:
 
 
 def delegate_exposes(step: Step, plan: Plan | None) -> bool:
-    """The user's deploy script puts users on the release; the others do not."""
-    return "deploy" in step.params.get("scripts", ())
+    """The user's deploy and rollback scripts change what users get; the others do not."""
+    return not {"deploy", "rollback"}.isdisjoint(step.params.get("scripts", ()))

@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from attrs import frozen
@@ -17,6 +18,7 @@ _LINUX = platform.system() == "Linux"
 _GRACE_SECONDS = 5.0
 _POLL_SECONDS = 0.05
 _TAIL_LINES = 40
+_LONGEST_LINE = 16_000
 # The program waits on its standard input until we have written down who it is, so that a crash of ours in between
 # leaves nothing running; a closed pipe (we died) ends it with EX_TEMPFAIL.
 _GATE = 'read -r go || exit 75; exec "$@" </dev/null'
@@ -47,6 +49,7 @@ class Program:
         folder: Path,
         environment: Mapping[str, str],
         on_line: Callable[[str], None],
+        redact: Callable[[str], str] = str,
     ) -> None:
         arguments = ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
         self._process = subprocess.Popen(
@@ -60,7 +63,7 @@ class Program:
         )
         self.identity = Identity(self._process.pid, start_time(self._process.pid) or "")
         self._tail: list[str] = []
-        self._on_line = on_line
+        self._on_line, self._redact = on_line, redact
         self._reader = threading.Thread(target=self._read, name="script-output", daemon=True)
         self._reader.start()
 
@@ -100,7 +103,7 @@ class Program:
         assert self._process.stdout is not None
         with self._process.stdout as output:
             for raw in output:
-                line = raw.decode("utf-8", "replace").rstrip("\r\n")
+                line = self._redact(raw.decode("utf-8", "replace").rstrip("\r\n"))[:_LONGEST_LINE]
                 self._tail = [*self._tail[-_TAIL_LINES + 1 :], line]
                 self._on_line(line)
 
@@ -127,7 +130,9 @@ def _is_ours(identity: Identity) -> bool:
     if identity.group <= 1 or not group_alive(identity.group):
         return False
     leader = start_time(identity.group)
-    return leader is None or leader == identity.started
+    if leader is None:  # only members are left; after a reboot they are somebody else's
+        return identity.started.partition("/")[0] == _boot()
+    return leader == identity.started
 
 
 def group_alive(group: int) -> bool:
@@ -152,9 +157,18 @@ def start_time(pid: int) -> str | None:
     """When a process began, as the kernel writes it (compare for equality only); None where it is gone."""
     if _LINUX:
         fields = _stat(Path("/proc") / str(pid))
-        return fields[19] if fields and fields[0] not in "ZX" else None
+        return f"{_boot()}/{fields[19]}" if fields and fields[0] not in "ZX" else None
     asked = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return asked.stdout.strip() or None
+    return f"{_boot()}/{asked.stdout.strip()}" if asked.stdout.strip() else None
+
+
+@lru_cache(maxsize=1)
+def _boot() -> str:
+    """What tells this boot of the machine from others; empty where the kernel does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _stat(entry: Path) -> list[str]:

@@ -19,13 +19,17 @@ def render(run: StepRun) -> Mapping[str, Any]:
     written, kept = [], []
     for file in merge_rendered(run.call("render", release=unit.release, live=run.observe())):
         path = unit.files / file.path
+        if not path.resolve().is_relative_to(unit.files.resolve()):
+            raise FatalError(f"{path} leads out of the release's folder", code="path-outside", where=file.plugin)
         if path.exists():
             kept.append(file.path)
             continue
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(file.content, encoding="utf-8")
-            path.chmod(0o755 if file.executable else 0o644)
+            whole = path.with_name(f".{path.name}.ospec")  # renamed once it is: a crash leaves no half of a file
+            whole.write_text(file.content, encoding="utf-8")
+            whole.chmod(0o755 if file.executable else 0o644)
+            whole.replace(path)
         except OSError as error:
             raise cannot_write(path, error) from error
         written.append(file.path)

@@ -46,7 +46,7 @@ def run_script(run: StepRun, script: Script, environment: Mapping[str, str], fol
             output.flush()
 
         try:
-            program = Program(script.command, folder, environment, keep)
+            program = Program(script.command, folder, environment, keep, run.secrets.redact)
         except OSError as error:
             raise FatalError(
                 f"script {script.name!r} cannot start in {folder}: {error.strerror or error}", code="script-not-started"

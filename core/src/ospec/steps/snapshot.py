@@ -35,7 +35,8 @@ def take_snapshot(run: StepRun) -> Mapping[str, Any]:
     if source_digest(files, source.paths) != wanted:
         raise _changed()
     if source.untracked:
-        shown = ", ".join(source.untracked[:5]) + (", …" if len(source.untracked) > 5 else "")
+        names = [os.fsencode(name).decode("utf-8", "backslashreplace") for name in source.untracked[:5]]
+        shown = ", ".join(names) + (", …" if len(source.untracked) > 5 else "")
         run.log(f"left out {len(source.untracked)} files that git does not track: {shown} (add them, or use include)")
     return {"files": len(source.paths)}
 

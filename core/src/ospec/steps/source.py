@@ -65,8 +65,15 @@ def source_digest(root: Path, paths: Iterable[str]) -> str:
             kind, content = "link", os.fsencode(file.readlink())
         else:
             kind = "program" if os.access(file, os.X_OK) else "file"
-            with file.open("rb") as stream:
-                content = _digest_stream(stream)
+            try:
+                with file.open("rb") as stream:
+                    content = _digest_stream(stream)
+            except PermissionError as error:
+                raise DocumentError(
+                    f"cannot read {file}: {error.strerror}",
+                    code="unreadable-source",
+                    hints=("make it readable for you",),
+                ) from error
         total.update(b"%s %s %d:" % (kind.encode(), os.fsencode(path), len(content)))
         total.update(content)
     return total.hexdigest()
@@ -85,7 +92,11 @@ def _digest_stream(stream: object) -> bytes:
 
 
 def _tracked(root: Path) -> list[str]:
-    return [path for path in _git_list(root, "--cached") if (root / path).is_file() or (root / path).is_symlink()]
+    return [
+        path
+        for path in _git_list(root, "--cached", "--recurse-submodules")
+        if (root / path).is_file() or (root / path).is_symlink()
+    ]
 
 
 def _git_list(root: Path, *kinds: str) -> list[str]:
@@ -124,7 +135,7 @@ def _walk(root: Path) -> Iterator[str]:
 
 
 def _included(root: Path, entry: str) -> set[str]:
-    if Path(entry).is_absolute() or ".." in Path(entry).parts:
+    if not entry.strip() or Path(entry).is_absolute() or ".." in Path(entry).parts:
         raise DocumentError(
             f"{entry!r} leaves the folder of the document: expected a path or pattern below it", where="include"
         )

@@ -13,6 +13,8 @@ from typing import Any
 
 from ospec.errors import OspecError
 
+_LOOK_SECONDS = 0.5
+
 
 class FileLease:
     """A held flock with its fencing token. Made by `acquire`.
@@ -46,9 +48,7 @@ def acquire(path: Path, next_token: Callable[[], int]) -> FileLease | None:
             code="store-broken",
             hints=(f"make {path.parent} writable for you, or set OSPEC_HOME to a folder that is",),
         ) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not _locked(descriptor):
         os.close(descriptor)
         return None
     try:
@@ -60,6 +60,31 @@ def acquire(path: Path, next_token: Callable[[], int]) -> FileLease | None:
         os.close(descriptor)
         raise
     return FileLease(descriptor, token)
+
+
+def _locked(descriptor: int) -> bool:
+    """Take the lock. Where no living owner stands in the file, somebody only looks (`owner`), for a moment."""
+    end = time.monotonic() + _LOOK_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() > end or _lives(os.pread(descriptor, 4096, 0)):
+                return False
+            time.sleep(0.005)
+
+
+def _lives(text: bytes) -> bool:
+    try:
+        found = json.loads(text)
+        if found["host"] == socket.gethostname():
+            os.kill(int(found["pid"]), 0)
+        return True
+    except (ValueError, KeyError, TypeError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
 
 
 def owner(path: Path) -> Mapping[str, Any] | None:

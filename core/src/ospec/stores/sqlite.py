@@ -169,7 +169,10 @@ class SqliteStore:
 
     def open_header(self, service: str, environment: str) -> RunHeader | None:
         with self._lock:
-            return self._open_header(self._connection, service, environment)
+            try:
+                return self._open_header(self._connection, service, environment)
+            except sqlite3.Error as error:
+                raise broken(self._path, error) from error
 
     def _open_header(self, connection: sqlite3.Connection, service: str, environment: str) -> RunHeader | None:
         row = connection.execute(
