@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from ospec import flow
+from ospec import flow, upkeep
 from ospec.engine.journal import RunState, fold
 from ospec.engine.report import report
 from ospec.errors import ExitCode, FatalError, OspecError, RefusedError, RetryableError
@@ -240,7 +240,7 @@ def test_a_warm_slot_is_retired_by_the_first_command_after_its_time(
     assert "blue" in heap.slots
     while min(project.store().timers("shop", "default").values()) > time.time():
         pass
-    flow.tidy(project, everything_warm=False, older_than_days=90)
+    upkeep.tidy(project, everything_warm=False, older_than_days=90)
     assert "blue" not in heap.slots
     assert project.store().timers("shop", "default") == {}
 

@@ -78,3 +78,24 @@ def test_the_digest_follows_names_modes_contents_and_links(tmp_path: Path) -> No
     (tmp_path / "b").symlink_to("nowhere")
     seen.add(read_source(tmp_path).digest)
     assert len(seen) == 4
+
+
+def test_a_checkout_that_git_does_not_answer_for_says_so(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (repository / "untracked.py").write_text("1")
+    monkeypatch.setenv("PATH", str(repository))
+    source = read_source(repository)
+    assert "untracked.py" in source.paths
+    assert "git" in source.without_git
+
+
+def test_submodules_belong_to_the_release(tmp_path: Path) -> None:
+    library, application = tmp_path / "library", tmp_path / "application"
+    for folder in (library, application):
+        folder.mkdir()
+        git(folder, "init", "-q")
+        (folder / "code.py").write_text(folder.name)
+        git(folder, "add", ".")
+        git(folder, "commit", "-qm", "one")
+    git(application, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(library), "lib")
+    git(application, "commit", "-qm", "two")
+    assert "lib/code.py" in read_source(application).paths

@@ -6,7 +6,6 @@ from it and from what the platform says is there (`planning.py`). A run executes
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from ospec.engine.journal import RunState
@@ -20,10 +19,7 @@ from ospec.runs import (
     ask_owner_to_abort,
     begin,
     check_run,
-    close_taken_down,
     hold,
-    prune,
-    retire_all,
     retire_due,
     take_over,
 )
@@ -118,21 +114,3 @@ def _is_promoted(state: RunState) -> bool:
 def wait_seconds(project: Project) -> float:
     """How long another process may take to return from its run: the rollback's bound, and a step to end first."""
     return project.target.rollback_timeout_seconds + 60.0
-
-
-def take_down(project: Project) -> str | None:
-    """Take everything of the target away; the id of a run that was open and is closed by it."""
-    with hold(project) as held:
-        opened = project.store().open_header(*held.key)
-        retire_all(held)
-        if opened:
-            close_taken_down(held, opened)
-        return opened.run if opened else None
-
-
-def tidy(project: Project, *, everything_warm: bool, older_than_days: float) -> tuple[list[str], int, int]:
-    """Retire what is over, remove what nothing needs: (slots, snapshot folders, runs) that went."""
-    with hold(project) as held:
-        slots = retire_due(held, everything=everything_warm)
-        runs = project.store().forget_runs(time.time() - older_than_days * 86400, keep=20)
-        return slots, prune(held), runs

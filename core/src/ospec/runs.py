@@ -381,6 +381,15 @@ def prune(held: Held) -> int:
     return len(gone)
 
 
+def forget_logs(project: Project) -> None:
+    """Remove what the scripts of forgotten runs printed."""
+    known = {header.run for header in project.store().runs(limit=1_000_000)}
+    folder = project.home / "logs"
+    for one in folder.iterdir() if folder.is_dir() else ():
+        if one.name not in known:
+            remove_tree(one)
+
+
 def exit_code(state: RunState) -> ExitCode:
     """The exit code a finished run ended with."""
     return ExitCode((state.finished or {}).get("exit_code", ExitCode.NOT_RESTORED))

@@ -20,7 +20,7 @@ def command(file: Path | None, environment: str | None, variables: tuple[str, ..
 
     Releases and journals stay.
     """
-    from ospec import flow
+    from ospec import upkeep
 
     with opened(choice(file, environment, variables)) as project:
         target = project.target
@@ -30,7 +30,7 @@ def command(file: Path | None, environment: str | None, variables: tuple[str, ..
             click.confirm(
                 f"Take {target.service} in {target.environment} away? Nobody will be served", abort=True, err=True
             )
-        closed = flow.take_down(project)
+        closed = upkeep.take_down(project)
         if as_json:
             print_json(
                 {

@@ -30,10 +30,10 @@ def command(
 
     A slot is retired once its warm time is over.
     """
-    from ospec import flow
+    from ospec import upkeep
 
     with opened(choice(file, environment, variables)) as project:
-        slots, folders, runs = flow.tidy(project, everything_warm=warm, older_than_days=days)
+        slots, folders, runs = upkeep.tidy(project, everything_warm=warm, older_than_days=days)
         if as_json:
             print_json(
                 {"schema": "ospec.prune/1", "retired_slots": slots, "removed_folders": folders, "forgotten_runs": runs}

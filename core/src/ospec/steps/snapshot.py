@@ -34,6 +34,8 @@ def take_snapshot(run: StepRun) -> Mapping[str, Any]:
         raise cannot_write(files, error) from error
     if source_digest(files, source.paths) != wanted:
         raise _changed()
+    if source.without_git:
+        run.log(f"git does not answer, so every visible file is a part of the release: {source.without_git}")
     if source.untracked:
         names = [os.fsencode(name).decode("utf-8", "backslashreplace") for name in source.untracked[:5]]
         shown = ", ".join(names) + (", …" if len(source.untracked) > 5 else "")

@@ -30,6 +30,8 @@ class Source:
     """From git (tag or short commit, with the digest where the tree is dirty), or the digest."""
     untracked: tuple[str, ...] = ()
     """Files that git neither tracks nor ignores: left out of the release."""
+    without_git: str = ""
+    """Why git was not asked although this is a checkout; every visible file is taken then."""
 
 
 def read_source(root: Path, include: Sequence[str] = (), leave_out: Iterable[Path] = ()) -> Source:
@@ -53,7 +55,8 @@ def read_source(root: Path, include: Sequence[str] = (), leave_out: Iterable[Pat
     paths = tuple(sorted(path for path in found if not _below(root / path, excluded)))
     total = source_digest(root, paths)
     untracked = tuple(path for path in untracked if path not in found and not _below(root / path, excluded))
-    return Source(root, paths, total, _name(root, bool(tracked), total), untracked)
+    without_git = "" if tracked else _why_without_git(root)
+    return Source(root, paths, total, _name(root, bool(tracked), total), untracked, without_git)
 
 
 def source_digest(root: Path, paths: Iterable[str]) -> str:
@@ -117,6 +120,23 @@ def _git(root: Path, *arguments: str) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return os.fsdecode(done.stdout) if done.returncode == 0 else None
+
+
+def _why_without_git(root: Path) -> str:
+    if not any((folder / ".git").exists() for folder in (root.resolve(), *root.resolve().parents)):
+        return ""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), "ls-files", "--cached", "--", "."],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_GIT_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return done.stderr.strip().splitlines()[0] if done.returncode and done.stderr.strip() else ""
 
 
 def _walk(root: Path) -> Iterator[str]:
