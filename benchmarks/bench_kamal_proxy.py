@@ -3,7 +3,8 @@
 Both replace one instance of the light server by another under the same open-loop keep-alive load: start the new one,
 wait until it answers, give it the traffic, let the old one finish, end it. What is compared is what moves the traffic:
 kamal-proxy's deploy command on a target that answers already (it checks its health, swaps, and waits for the old one's
-requests), and our switch step by its journal records (weights, the proxy's acknowledgement, and the same wait).
+requests), and our switch step by its journal records (weights and the proxy's acknowledgement; we wait for the old
+one's requests when its slot is taken away).
 
 KAMAL_PROXY is the program, without it the one on PATH; where there is none the comparison is skipped, and says so, and
 our step is held against what the peer took when it was measured last on such a machine.
