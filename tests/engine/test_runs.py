@@ -518,3 +518,22 @@ def test_looking_at_the_lock_does_not_take_it(project: Project) -> None:
     finally:
         end.set()
         looking.join()
+
+
+def test_a_question_that_waits_holds_no_lock(project: Project, heap: Any, quiet: Any) -> None:
+    asked: list[str] = []
+
+    def agree(plan: Any) -> None:
+        with hold(project):
+            asked.append(plan.release.name)
+
+    assert ended(deploy(project, quiet, "v1", "1", asks=True, agree=agree)) == ("promoted", ExitCode.OK)
+    assert asked == ["v1"]
+
+    def change(plan: Any) -> None:
+        (project.root / "app.txt").write_text("edited while the question waited")
+
+    with pytest.raises(RefusedError) as caught:
+        deploy(project, quiet, "v2", "2", asks=True, agree=change)
+    assert caught.value.code == "plan-stale"
+    assert serving(heap) == "v1"

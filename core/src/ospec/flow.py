@@ -14,30 +14,36 @@ from ospec.models.plan import Plan
 from ospec.models.run import open_run_refused
 from ospec.planning import Wish
 from ospec.project import Project
-from ospec.runs import (
-    Watcher,
-    ask_owner_to_abort,
-    begin,
-    check_run,
-    hold,
-    retire_due,
-    take_over,
-)
+from ospec.runs import Watcher, ask_owner_to_abort, begin, check_run, hold, retire_due, take_over
 
 
 def run(project: Project, planner: Callable[[Project, Wish], Plan], wish: Wish, watcher: Watcher) -> RunState:
     """Plan under the lock, ask, and execute; raises `RefusedError` before anything is touched."""
     if wish.supersede:
         _end_open_run(project, planner, wish, watcher)
+    agreed = _agreed(project, planner, wish) if wish.asks else None
     with hold(project) as held:
         opened = project.store().open_header(*held.key)
         if opened:
             raise open_run_refused(opened)
         plan = planner(project, wish)
         wish.stale(plan)
-        wish.agree(plan)
+        if agreed is not None and plan != agreed:
+            raise RefusedError("something changed while you were asked", code="plan-stale", hints=("run it again",))
         retire_due(held, but=plan.candidate_slot)
         return begin(held, plan, watcher, wish.probe_rate)
+
+
+def _agreed(project: Project, planner: Callable[[Project, Wish], Plan], wish: Wish) -> Plan:
+    """Ask without holding the lock, which others may need more than a question that was forgotten."""
+    with hold(project) as held:
+        opened = project.store().open_header(*held.key)
+        if opened:
+            raise open_run_refused(opened)
+    plan = planner(project, wish)
+    wish.stale(plan)
+    wish.agree(plan)
+    return plan
 
 
 def _end_open_run(
@@ -46,7 +52,9 @@ def _end_open_run(
     """Return from the open run, where there is one; what would refuse the next one refuses first."""
     if project.store().open_header(project.target.service, project.target.environment) is None:
         return None
-    wish.agree(planner(project, wish))
+    plan = planner(project, wish)
+    if wish.asks:
+        wish.agree(plan)
     ended = _abort(project, wish, watcher)
     if ended and ended.finished and ended.finished["exit_code"] == ExitCode.NOT_RESTORED:
         raise RefusedError(
@@ -75,7 +83,7 @@ def abort(project: Project, wish: Wish, watcher: Watcher) -> RunState | None:
         RefusedError: it was promoted before it could be returned from (``run-finished``).
     """
     ended = _abort(project, wish, watcher)
-    if ended and _is_promoted(ended):
+    if ended and ended.promoted:
         raise RefusedError(
             f"run {ended.run} was promoted before it could be returned from",
             code="run-finished",
@@ -88,7 +96,7 @@ def roll_back(project: Project, planner: Callable[[Project, Wish], Plan], wish: 
     """Go back: from the open run where there is one, else (or further, with `wish.to`) to an earlier release."""
     if wish.to is None:
         ended = _abort(project, wish, watcher)
-        if ended and not _is_promoted(ended):
+        if ended and not ended.promoted:
             return ended
     else:
         _end_open_run(project, planner, wish, watcher)
@@ -96,7 +104,7 @@ def roll_back(project: Project, planner: Callable[[Project, Wish], Plan], wish: 
 
 
 def _abort(project: Project, wish: Wish, watcher: Watcher) -> RunState | None:
-    ended = ask_owner_to_abort(project, wait_seconds(project), wish.run)
+    ended = ask_owner_to_abort(project, wish.run)
     if ended:
         return ended
     with hold(project) as held:
@@ -105,12 +113,3 @@ def _abort(project: Project, wish: Wish, watcher: Watcher) -> RunState | None:
             return None
         check_run(opened, wish.run)
         return take_over(held, opened, watcher, wish.probe_rate, abort=True)
-
-
-def _is_promoted(state: RunState) -> bool:
-    return state.finished is not None and state.finished["outcome"] in ("promoted", "unchanged")
-
-
-def wait_seconds(project: Project) -> float:
-    """How long another process may take to return from its run: the rollback's bound, and a step to end first."""
-    return project.target.rollback_timeout_seconds + 60.0

@@ -36,8 +36,9 @@ class Wish:
     """The run that is meant, of those that are open."""
     rerun: bool = False
     """Run a cut script again although the document says to ask first."""
+    asks: bool = False
     agree: Callable[[Plan], None] = lambda plan: None
-    """Asked before anything is touched; raises to say no."""
+    """With `asks`, called before anything is touched; raises to say no."""
     stale: Callable[[Plan], None] = lambda plan: None
     """Raises where the plan is not the one that was agreed on earlier (`--plan FILE`)."""
 

@@ -28,6 +28,8 @@ from ospec.steps.snapshot import remove_tree, sealed_marker
 
 _POLL_SECONDS = 0.05
 _STOP_SECONDS = 30.0
+_STEP_END_SECONDS = 60.0
+"""How long the step that is under way may take to end before the way back begins."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -106,7 +108,7 @@ def _held_by_another(project: Project) -> RefusedError:
     )
 
 
-def ask_owner_to_abort(project: Project, wait_seconds: float, run: str | None = None) -> RunState | None:
+def ask_owner_to_abort(project: Project, run: str | None = None) -> RunState | None:
     """Ask the living process that executes the open run to return from it, and wait for the run's end.
 
     Returns:
@@ -119,6 +121,7 @@ def ask_owner_to_abort(project: Project, wait_seconds: float, run: str | None = 
         return None
     check_run(opened, run)
     store.send(opened.run, "abort", {"pid": os.getpid()})
+    wait_seconds = project.target.rollback_timeout_seconds + _STEP_END_SECONDS
     deadline = time.monotonic() + wait_seconds
     while store.owner(*key) is not None:  # also the end of a run holds the lock a moment longer
         if time.monotonic() > deadline:

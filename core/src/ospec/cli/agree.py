@@ -15,11 +15,11 @@ from ospec.errors import DocumentError, RefusedError
 from ospec.models.plan import Plan, plan_hash
 
 
-def agreement(yes: bool, as_json: bool) -> Callable[[Plan], None]:
+def agreement(as_json: bool) -> Callable[[Plan], None]:
     """What asks before a plan is executed; raises `click.UsageError` where nobody can be asked."""
 
     def ask(plan: Plan) -> None:
-        if yes or not plan.steps:
+        if not plan.steps:
             return
         if as_json or not sys.stdin.isatty():
             raise click.UsageError("nobody can be asked here: add --yes (see first what would happen: ospec plan)")

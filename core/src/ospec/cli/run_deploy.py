@@ -62,7 +62,8 @@ def command(
         redeploy=redeploy or bool(agreed and agreed.redeploy),
         supersede=supersede,
         probe_rate=probe_rate,
-        agree=_no_question if dry_run else agreement(yes, as_json),
+        asks=not (yes or dry_run),
+        agree=agreement(as_json),
         stale=agreed.check if agreed else _no_question,
     )
     given = choice(file, environment, variables)

@@ -45,6 +45,6 @@ def command(
     from ospec.cli.finish import execute
     from ospec.planning import Wish, plan_rollback
 
-    wish = Wish(to=to, probe_rate=probe_rate, agree=agreement(yes, as_json))
+    wish = Wish(to=to, probe_rate=probe_rate, asks=not yes, agree=agreement(as_json))
     with opened(choice(file, environment, variables), measuring(metrics_file, pushgateway)) as project:
         return execute(as_json, lambda watcher: flow.roll_back(project, plan_rollback, wish, watcher))

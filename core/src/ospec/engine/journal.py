@@ -76,6 +76,11 @@ class RunState:
         """The run's id."""
         return str(self.started["run"])
 
+    @property
+    def promoted(self) -> bool:
+        """Whether it ended with its release serving."""
+        return self.finished is not None and self.finished["outcome"] in ("promoted", "unchanged")
+
     def done(self, step_id: str) -> bool:
         """Whether a step needs no further try."""
         report = self.steps.get(step_id)
