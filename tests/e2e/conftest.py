@@ -42,7 +42,7 @@ environments.green.instances = 2
 validation_checks = ["health_check"{validation}]
 rollback_threshold_seconds = {window}
 [monitoring]
-health_checks = [{{ endpoint = "/health", interval_seconds = 0.2, timeout_seconds = 0.5 }}]
+health_checks = [{{ endpoint = "/health", interval_seconds = 0.2, timeout_seconds = 2 }}]
 [plugins]
 enabled = ["local", "blue-green"]
 [plugins.local]
