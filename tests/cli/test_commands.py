@@ -220,6 +220,30 @@ def test_init_writes_a_document_that_validates(
     assert Path("ospec.toml").read_text() == text
 
 
+def test_init_answers_in_json_and_asks_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ospec: Callable[..., Done]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = ospec("init", "--json", "-f", "shop.toml", "--start", "python3 app.py", "--port", "9000").json
+    assert (told["schema"], told["file"], told["start"]) == ("ospec.init/1", "shop.toml", "python3 app.py")
+    assert told["address"] == "http://127.0.0.1:9000"
+
+
+def test_a_script_answers_in_json(folder: Path, ospec: Callable[..., Done]) -> None:
+    done = ospec("run", "test", "--json")
+    assert done.code == 1, "nothing was built here"
+    assert {**done.json, "seconds": 0} == {"schema": "ospec.script/1", "script": "test", "exit_code": 1, "seconds": 0}
+    assert ospec("run", "hello", "--json").json["exit_code"] == 0
+
+
+@pytest.mark.parametrize("call", [("plan", "--no-such"), ("run", "deploy"), ("nonsense",), ("init", "--port", "x")])
+def test_a_wrong_call_answers_in_json_too(folder: Path, ospec: Callable[..., Done], call: tuple[str, ...]) -> None:
+    done = ospec(*call, "--json")
+    assert (done.code, done.json["exit_code"], done.json["outcome"]) == (2, 2, "refused")
+    assert done.json["error"]["code"] == "usage"
+    assert done.json["error"]["message"] in done.err
+
+
 def test_every_command_has_its_line_and_its_help() -> None:
     import click
 

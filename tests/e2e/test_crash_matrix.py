@@ -36,9 +36,9 @@ with open(os.environ["EFFECTS"], "a+") as effects:
         time.sleep(0.2)
         tell("end-" + sys.argv[1])
 """
-GOOD = range(1, 30)
+GOOD = range(1, 27)
 """The records of a deploy that is promoted."""
-BAD = range(19, 40)
+BAD = range(18, 36)
 """The records of one that is sent back in the guard window, from its switch to its end."""
 SAMPLE_GOOD = [
     (1, "before"),
@@ -46,11 +46,11 @@ SAMPLE_GOOD = [
     (5, "after"),  # a script is about to begin
     (6, "before"),  # it has ended, and nobody wrote that down
     (10, "before"),  # the platform has deployed
-    (20, "before"),  # it has switched
-    (28, "before"),  # it has retired
-    (29, "after"),
+    (19, "before"),  # it has switched
+    (25, "before"),  # it has retired
+    (26, "after"),
 ]
-SAMPLE_BAD = [(26, "before"), (32, "before"), (39, "before")]
+SAMPLE_BAD = [(24, "before"), (30, "before"), (35, "before")]
 
 
 def cuts(records: range, sample: list[tuple[int, str]]) -> list[tuple[int, str]]:

@@ -130,6 +130,10 @@ def test_logs_and_status_name_slots_and_instances(shop: Any) -> None:
     assert process.returncode == 0
     assert "listening on" in output
     assert "blue" not in output
+    process = shop.begin("logs", "--slot", "green", "--lines", "1", "--json")
+    lines = [json.loads(line) for line in process.communicate(timeout=60)[0].splitlines()]
+    assert {(one["schema"], one["slot"], one["release"]) for one in lines} == {("ospec.log/1", "green", "v2")}
+    assert {one["instance"] for one in lines} == {"web-0", "web-1"}
     with shop.begin("logs", "-f") as following:  # alone it follows; with a file it names the document
         assert "listening on" in following.stdout.readline()
         following.send_signal(signal.SIGINT)

@@ -152,14 +152,14 @@ def target() -> Target:
 
 
 @pytest.fixture
-def make_project(tmp_path: Path, heap: Heap) -> Iterator[Callable[[Target], Project]]:
+def make_project(tmp_path: Path, heap: Heap) -> Iterator[Callable[..., Project]]:
     made: list[Project] = []
     root = tmp_path / "app"
     root.mkdir()
     (root / "app.txt").write_text("1")
 
-    def make(target: Target) -> Project:
-        loaded = load_plugins(["blue-green"], None, {"core": builtin, "heap": heap.plugin()})
+    def make(target: Target, **others: types.ModuleType) -> Project:
+        loaded = load_plugins(["blue-green"], None, {"core": builtin, "heap": heap.plugin(), **others})
         registry = collect(loaded)
         document = Loaded(None, root / "ospec.toml", (), lambda path: path)  # type: ignore[arg-type]  # nobody reads it
         project = Project(
@@ -168,7 +168,7 @@ def make_project(tmp_path: Path, heap: Heap) -> Iterator[Callable[[Target], Proj
             home=root / ".ospec",
             host=Host(loaded, registry, off()),
             registry=registry,
-            plugins=("heap", "core"),
+            plugins=("heap", "core", *others),
             platform=registry.platforms[target.platform],
             strategy=registry.strategies[target.strategy],
             secrets=values_of(target, {}, {}),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+import types
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from attrs import evolve
@@ -13,6 +14,7 @@ from ospec import flow, upkeep
 from ospec.engine.journal import RunState, fold
 from ospec.engine.report import report
 from ospec.errors import ExitCode, FatalError, OspecError, RefusedError, RetryableError
+from ospec.hookspecs import hookimpl, on_failure
 from ospec.host.values import values_of
 from ospec.models.registration import Guardrail
 from ospec.models.run import RunHeader
@@ -423,6 +425,55 @@ def test_a_guardrail_that_does_not_hold_keeps_users_where_they_are(
     assert ended(state) == ("failed", ExitCode.FAILED)
     assert heap.effects == before
     assert asked == [({"guardrails.lint": True}, "good"), ({"guardrails.lint": True}, "bad")]
+
+
+def network(on_switch: Callable[[Any], None], what: Literal["stop", "warn"]) -> types.ModuleType:
+    """A plugin that answers beside the platform."""
+    module = types.ModuleType("network_plugin")
+
+    def switch_traffic(ctx: Any) -> None:
+        on_switch(ctx)
+
+    module.switch_traffic = hookimpl(on_failure(what)(switch_traffic))  # type: ignore[attr-defined]
+    return module
+
+
+def sub_steps(state: RunState) -> list[Any]:
+    (switch,) = (step_id for step_id, step in state.steps.items() if step.kind == "switch")
+    return [note for note in state.notes.get(switch, ()) if "hook" in note]
+
+
+def test_each_plugin_that_answers_is_a_sub_step(
+    make_project: Callable[..., Project], target: Target, heap: Any, quiet: Any
+) -> None:
+    project = make_project(target, network=network(lambda ctx: None, "stop"))
+    first, second = sub_steps(deploy(project, quiet, "v1", "1"))
+    assert (first["hook"], first["plugin"]) == ("switch_traffic", "heap")
+    assert (second["hook"], second["plugin"]) == ("switch_traffic", "network")
+    assert second["seconds"] >= 0
+    assert sub_steps(deploy(make_project(target), quiet, "v2", "2")) == [], (
+        "one answer needs no note: the step tells it"
+    )
+
+
+@pytest.mark.parametrize(("what", "outcome"), [("warn", "promoted"), ("stop", "restored")])
+def test_a_plugin_beside_the_platform_says_what_its_failure_does(
+    make_project: Callable[..., Project], target: Target, quiet: Any, what: Literal["stop", "warn"], outcome: str
+) -> None:
+    deploy(make_project(target), quiet, "v1", "1")
+
+    def fail(ctx: Any) -> None:
+        if ctx.split.weights.get("green"):
+            raise FatalError("the cache was not purged", code="purge-failed")
+
+    state = deploy(make_project(target, network=network(fail, what)), quiet, "v2", "2")
+    assert ended(state)[0] == outcome
+    if what == "warn":
+        assert sub_steps(state)[-1]["warned"] == "the cache was not purged"
+        assert sub_steps(state)[-1]["code"] == "purge-failed"
+    else:
+        assert state.error is not None
+        assert state.error["code"] == "purge-failed"
 
 
 def test_a_watcher_that_goes_away_changes_nothing(project: Project, heap: Any, quiet: Any) -> None:

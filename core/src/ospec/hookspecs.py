@@ -10,7 +10,8 @@ The order in a run: ``register_*`` → ``observe`` → ``render`` → ``deploy``
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, TypeVar
 
 import pluggy
 
@@ -50,6 +51,29 @@ from ospec.models.registration import (
 
 hookspec = pluggy.HookspecMarker("ospec")
 hookimpl = pluggy.HookimplMarker("ospec")
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def on_failure(what: Literal["stop", "warn"]) -> Callable[[_Function], _Function]:
+    """Declare, below `hookimpl`, what a failure of a plugin that answers beside the platform does to the step.
+
+    ``stop`` (the default) fails the step; ``warn`` journals the failure and goes on. A platform's own answer always
+    stops.
+
+    Example::
+
+        @hookimpl
+        @on_failure("warn")
+        def switch_traffic(ctx):
+            purge_cache(ctx.target)
+    """
+
+    def mark(function: _Function) -> _Function:
+        function.ospec_on_failure = what  # type: ignore[attr-defined] # functions take any attribute
+        return function
+
+    return mark
+
 
 # -- operational hooks -----------------------------------------------------------------------------------------------
 

@@ -57,6 +57,8 @@ class Project:
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
     telemetry: Telemetry
+    seen: LiveState | None = None
+    """What `observe` saw last."""
     _store: Store | None = None
 
     @property
@@ -117,6 +119,7 @@ class Project:
             target=self.target, home=self.home, secrets=self.secrets, deadline=Deadline.after(OBSERVE_SECONDS)
         )
         live: LiveState = self.host.call_one("observe", ctx, self.plugins[0])
+        self.seen = live
         return live
 
     def refuse_unset(self) -> None:

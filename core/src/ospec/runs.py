@@ -152,7 +152,8 @@ def begin(held: Held, plan: Plan, watcher: Watcher, probe_rate: float) -> RunSta
     run = new_run_id(at, os.urandom(3))
     header = RunHeader(run, *held.key, plan.action, release.name, release.id, at)
     state = RunState()
-    body = {"run": run, "plan": to_json(plan), "address": held.project.observe().address}
+    seen = held.project.seen or held.project.observe()  # the plan was just made from it
+    body = {"run": run, "plan": to_json(plan), "address": seen.address}
     tell = _teller(held.project, state, watcher, run)
     journal = Journal.start(held.project.store(), held.lease, header, body, tell)
     return _execute(held, plan, journal, state, watcher, probe_rate)

@@ -175,6 +175,21 @@ def test_sockets_that_vanished_are_made_again(service: Any, until: Any) -> None:
     assert [one.pid for one in service.observe().stable.instances] == instances
 
 
+@pytest.mark.parametrize("gone", ["sockets", "supervisord"])
+def test_a_warm_slot_makes_room_though_nothing_can_be_asked(service: Any, until: Any, gone: str) -> None:
+    service.serve("v1")
+    service.serve("v2", "green")
+    if gone == "sockets":
+        shutil.rmtree(service.place.runtime)
+    else:
+        service.kill("supervisord")
+    assert service.deploy("v3", "blue").slot.id == "blue"
+    service.healthy("v3", "blue")
+    service.switch({"blue": 100.0})
+    until(lambda: service.observe().problems == ())
+    assert service.ask() == (200, "v3")
+
+
 def test_the_end_of_the_command_and_its_terminal_touch_nothing(service: Any) -> None:
     """supervisord and all below it are in sessions of their own and hold no file of the command that started them."""
     inherited = (service.folder / "held").open("w")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from ospec.cli.output import styled
+from ospec.cli.options import json_option
+from ospec.cli.output import print_json, styled
 from ospec.errors import OspecError
 
 _DOCUMENT = """\
@@ -53,7 +54,10 @@ port = {port}
 @click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="Where users ask.")
 @click.option("--instances", type=click.IntRange(1, 100), default=2, show_default=True, help="How many run at a time.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask; what was not given is guessed from the folder.")
-def command(file: Path, start: str | None, health: str | None, port: int, instances: int, yes: bool) -> None:
+@json_option
+def command(
+    file: Path, start: str | None, health: str | None, port: int, instances: int, yes: bool, as_json: bool
+) -> None:
     """Write a document that works.
 
     It asks for the start command and a health path, no more.
@@ -67,7 +71,7 @@ def command(file: Path, start: str | None, health: str | None, port: int, instan
             hints=("check it: ospec validate", f"or write another one: ospec init -f other-{file.name}"),
         )
     folder = file.absolute().parent
-    asks = not yes and sys.stdin.isatty()
+    asks = not (yes or as_json) and sys.stdin.isatty()
     guess, test = _guess(folder)
     if start is None:
         start = click.prompt("Start command", default=guess or None) if asks else guess
@@ -90,6 +94,10 @@ def command(file: Path, start: str | None, health: str | None, port: int, instan
             output.write(text)
     except OSError as error:
         raise OspecError(f"cannot write {file}: {error.strerror}", code="cannot-write") from error
+    if as_json:
+        wrote = {"file": str(file), "service": service, "start": start, "address": f"http://127.0.0.1:{port}"}
+        print_json({"schema": "ospec.init/1", **wrote})
+        return
     click.echo(f"{styled('wrote', fg='green')} {file}: {shlex.quote(start)} behind http://127.0.0.1:{port}")
     click.echo("next: ospec plan, then ospec run deploy")
 

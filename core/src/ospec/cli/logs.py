@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
+from attrs import asdict
 
 from ospec.cli.options import choice, opened
 
@@ -29,6 +31,7 @@ _FOLLOW = "\0"
 @click.option("-i", "--instance", help="Only this instance, as ospec status names it.")
 @click.option("-n", "--lines", type=click.IntRange(0), default=100, show_default=True, help="The last lines of each.")
 @click.option("-F", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def command(
     files: tuple[str, ...],
     environment: str | None,
@@ -37,6 +40,7 @@ def command(
     instance: str | None,
     lines: int,
     follow: bool,
+    as_json: bool,
 ) -> None:
     """Show what the instances print."""
     from ospec.models.context import Deadline, LogsContext
@@ -56,6 +60,9 @@ def command(
         )
         try:
             for _, line in project.host.stream("logs", ctx, project.plugins):
-                click.echo(f"{line.slot} {line.instance} {line.release} | {line.text}")
+                if as_json:
+                    click.echo(json.dumps({"schema": "ospec.log/1", **asdict(line)}, ensure_ascii=False))
+                else:
+                    click.echo(f"{line.slot} {line.instance} {line.release} | {line.text}")
         except KeyboardInterrupt:
             ctx.cancelled.set()

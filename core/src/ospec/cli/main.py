@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import click
 
 from ospec.cli.lazy import LazyGroup
-from ospec.errors import ExitCode, OspecError
+from ospec.errors import DocumentError, ExitCode, OspecError
 
 COMMANDS = {
     "init": "Write a document that works.",
@@ -54,8 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = cli.main(args=given, prog_name="ospec", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
-        error.show()
         code = error.exit_code
+        _show_usage(error, as_json="--json" in given)
     except click.Abort:
         click.echo("not done; nothing was touched", err=True)
         code = ExitCode.ABORTED
@@ -77,6 +77,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = ExitCode.NOT_RESTORED
     gc.freeze()  # nothing is left to be found by walking all objects once more
     sys.exit(int(code or 0))
+
+
+def _show_usage(error: click.ClickException, *, as_json: bool) -> None:
+    """What click says of a call that is wrong; as a report on standard output, too, where JSON is asked for."""
+    if as_json:
+        from ospec.cli.output import print_json
+        from ospec.engine.report import refusal
+
+        print_json(refusal(DocumentError(error.format_message(), code="usage")))
+    error.show()
 
 
 if __name__ == "__main__":

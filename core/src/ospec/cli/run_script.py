@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ospec.cli.options import choice, opened, project_options
+from ospec.cli.options import choice, json_option, opened, project_options
+from ospec.cli.output import print_json
 from ospec.errors import DocumentError, FatalError
 
 if TYPE_CHECKING:
@@ -23,9 +24,15 @@ def script_command(name: str) -> click.Command:
 
     @click.command(name)
     @project_options
-    def command(file: Path | None, environment: str | None, variables: tuple[str, ...]) -> int:
+    @json_option
+    def command(file: Path | None, environment: str | None, variables: tuple[str, ...], as_json: bool) -> int:
         with opened(choice(file, environment, variables)) as project:
-            return run_in_folder(project, _script(project, name))
+            script, began = _script(project, name), time.monotonic()
+            code = run_in_folder(project, script)
+            if as_json:
+                seconds = round(time.monotonic() - began, 3)
+                print_json({"schema": "ospec.script/1", "script": script.name, "exit_code": code, "seconds": seconds})
+            return code
 
     command.help = f"Run scripts.{name} in the document's folder, with the environment that a deploy gives it."
     return command

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ospec.engine.journal import Journal, RunState
-from ospec.errors import CancelledError, FatalError
+from ospec.errors import CancelledError, FatalError, OspecError
 from ospec.models import context
 from ospec.models.context import Deadline, SecretResolver
 from ospec.models.live import LiveState, Slot
@@ -30,7 +31,7 @@ _CONTEXTS: Mapping[str, type[context.HookContext]] = {
 }
 _ONLY_PLATFORM = ("observe", "deploy", "retire")
 _PLATFORM_ANSWERS = (*_ONLY_PLATFORM, "rollback", "switch_traffic")
-_NOTED = ("deploy", "switch_traffic", "rollback", "retire", "render")
+_CHANGING = ("deploy", "switch_traffic", "rollback", "retire", "render")
 _WHOLE_PERCENT = 99.5
 
 
@@ -40,6 +41,8 @@ class HookHost(Protocol):
     def call(self, hook: str, ctx: Any, plugins: Any) -> list[tuple[str, Any]]: ...
 
     def call_one(self, hook: str, ctx: Any, plugin: str) -> Any: ...
+
+    def on_failure(self, hook: str, plugin: str) -> str: ...
 
 
 class World:
@@ -66,23 +69,44 @@ class World:
         self.host, self.plugins, self.capabilities = host, plugins, capabilities
         self.root, self.home, self.secrets = root, home, secrets
         self.units, self.retire_at, self.output = units, retire_at, output
+        self._seen: tuple[float, LiveState] | None = None
 
-    def call(self, hook: str, on_call: Callable[[str], None] = lambda plugin: None, **fields: Any) -> Any:
-        """Call `hook` on all plugins it concerns, each told to `on_call`; (plugin, answer), the platform's first."""
+    def seen(self, within_seconds: float) -> LiveState | None:
+        """What was observed last, where that is not longer ago and nothing was changed from here since."""
+        at, live = self._seen or (-math.inf, None)
+        return live if time.monotonic() - at <= within_seconds else None
+
+    def call(self, hook: str, note: Callable[..., None], **fields: Any) -> list[tuple[str, Any]]:
+        """Call `hook` on all plugins it concerns; (plugin, answer), the platform's first.
+
+        Where several answer, each call is a sub-step: noted with its seconds, and with its error where the plugin
+        declared that its failure only warns.
+        """
         ctx = _CONTEXTS[hook](**fields)
-        platform, *others = self.plugins
-        answers = []
+        if hook in _CHANGING:
+            self._seen = None
+        platform = self.plugins[0]
+        asked = [plugin for plugin in self.plugins if self.host.on_failure(hook, plugin)]
         if hook in _PLATFORM_ANSWERS:
-            answers.append((platform, self.host.call_one(hook, ctx, platform)))
-            on_call(platform)
-            others = [] if hook in _ONLY_PLATFORM else others
-        else:
-            others = list(self.plugins)
-        for plugin in others:
-            answered = self.host.call(hook, ctx, (plugin,))
-            if answered:
-                on_call(plugin)
-                answers += answered
+            asked = [platform, *(plugin for plugin in asked if plugin != platform and hook not in _ONLY_PLATFORM)]
+        answers: list[tuple[str, Any]] = []
+        for plugin in asked:
+            started, warned = time.monotonic(), {}
+            try:
+                if plugin == platform and hook in _PLATFORM_ANSWERS:
+                    answers.append((plugin, self.host.call_one(hook, ctx, plugin)))
+                else:
+                    answers += self.host.call(hook, ctx, (plugin,))
+            except CancelledError:
+                raise
+            except OspecError as error:
+                if plugin == platform or self.host.on_failure(hook, plugin) != "warn":
+                    raise
+                warned = {"warned": self.secrets.redact(error.message), "code": error.code}
+            if warned or (len(asked) > 1 and hook in _CHANGING):
+                note(hook=hook, plugin=plugin, seconds=round(time.monotonic() - started, 3), **warned)
+        if hook == "observe":
+            self._seen = time.monotonic(), answers[0][1]
         return answers
 
 
@@ -112,8 +136,8 @@ class BoundStep:
 
     # -- the StepRun protocol ------------------------------------------------------------------------------------
 
-    def observe(self) -> LiveState:
-        live: LiveState = self.call("observe")[0][1]
+    def observe(self, within_seconds: float = 0.0) -> LiveState:
+        live: LiveState = self._world.seen(within_seconds) or self.call("observe")[0][1]
         return live
 
     def slot(self, role: str, live: LiveState | None = None) -> Slot:
@@ -132,9 +156,9 @@ class BoundStep:
     def call(self, hook: str, **fields: Any) -> list[tuple[str, Any]]:
         self.check()
         fields.setdefault("target", self.plan.target)
-        answers: list[tuple[str, Any]] = self._world.call(
+        return self._world.call(
             hook,
-            (lambda plugin: self.note(hook=hook, plugin=plugin)) if hook in _NOTED else (lambda plugin: None),
+            self.note,
             **fields,
             home=self.home,
             operation_id=self.operation_id,
@@ -143,7 +167,6 @@ class BoundStep:
             secrets=self.secrets,
             log=self.log,
         )
-        return answers
 
     def environment(self, role: str) -> Mapping[str, str]:
         target = self.plan.target if role == "front" else self.unit(role).target

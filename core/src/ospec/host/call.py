@@ -83,6 +83,11 @@ class Host:
             )
         return answer
 
+    def on_failure(self, hook: str, plugin: str) -> str:
+        """What a failure of the plugin's implementation does, ``stop`` or ``warn``; empty where it has none."""
+        implementation = self._implementation(hook, plugin)
+        return implementation.on_failure if implementation else ""
+
     def stream(self, hook: str, ctx: HookContext, plugins: Sequence[str]) -> Iterator[tuple[str, Any]]:
         """(plugin, item) as they come, one plugin after the other; for answers that may not end (`logs`)."""
         for plugin in plugins:

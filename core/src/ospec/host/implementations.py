@@ -25,6 +25,8 @@ class Implementation:
     function: Callable[..., Any]
     arguments: tuple[str, ...]
     """Names of the hook's arguments that the function takes: all, or fewer."""
+    on_failure: str = "stop"
+    """What its failure does where another plugin gives the answer: ``stop`` or ``warn``."""
 
     def __call__(self, **given: Any) -> Any:
         """Call it with those of `given` that it takes."""
@@ -63,7 +65,8 @@ class Inspector:
                 raise _unknown_hook(name, caller.name)
             if own.hookwrapper or own.wrapper:
                 raise _wrapper(name, caller.name)
-            found[caller.name] = Implementation(name, caller.name, own.function, tuple(own.argnames))
+            declared = getattr(own.function, "ospec_on_failure", "stop")
+            found[caller.name] = Implementation(name, caller.name, own.function, tuple(own.argnames), declared)
         return found
 
 

@@ -109,8 +109,8 @@ class StepRun(Protocol):
     earlier_notes: tuple[Mapping[str, Any], ...]
     """What earlier tries of this step noted before they were cut; oldest first."""
 
-    def observe(self) -> LiveState:
-        """Ask the platform what is there now."""
+    def observe(self, within_seconds: float = 0.0) -> LiveState:
+        """Ask the platform what is there now; what this run saw so long ago will do where it changed nothing since."""
         ...
 
     def slot(self, role: str, live: LiveState | None = None) -> Slot:

@@ -11,7 +11,7 @@ from ospec.models.live import HealthResult
 from ospec.models.registration import StepRun
 
 DEFAULT_RETRIES = 3
-_FIRST_WAIT_SECONDS = 0.02
+_FIRST_WAIT_SECONDS = 0.01
 _EAGER_SECONDS = 3.0
 """How long a start is waited for with short breaks, so that a fast application does not wait for us."""
 

@@ -71,7 +71,7 @@ def _make_able(run: StepRun, hook: str, role: str) -> Mapping[str, Any]:
 
 def switch(run: StepRun) -> Mapping[str, Any]:
     """Move traffic: `params.weights` gives percent by slot role; what the platform observed is the result."""
-    live = run.observe()
+    live = run.observe(within_seconds=1.0)  # which slots there are; the platform looks again before it moves anything
     slots = {role: run.slot(role, live) for role in run.step.params["weights"]}
     weights = {slots[role].id: float(share) for role, share in run.step.params["weights"].items()}
     for slot in live.slots:

@@ -16,7 +16,7 @@ from ospec_plugin_local.envoy_config import CLUSTERS, FRONT, weights_of
 from ospec_plugin_local.place import Place
 
 _PATIENCE_SECONDS = 10.0
-_POLL_SECONDS = 0.002
+_POLL_SECONDS = 0.0005
 _SLOWEST_POLL_SECONDS = 0.02
 
 
@@ -93,7 +93,7 @@ class Envoy:
         Raises:
             AdminError: Envoy does not answer.
         """
-        dump = json.loads(get(self._socket, "/config_dump?resource=dynamic_route_configs"))
+        dump = json.loads(get(self._socket, f"/config_dump?resource=dynamic_route_configs&name_regex=^{FRONT}$"))
         for entry in dump.get("configs", []):
             served = entry.get("route_config", {})
             if served.get("name") == FRONT:

@@ -166,8 +166,8 @@ def _health_check(slot: SlotState) -> dict[str, Any]:
         **how,
         "timeout": f"{slot.check_seconds:g}s",
         "interval": "0.25s",
-        "no_traffic_interval": "0.05s",  # until it is first seen healthy; a deploy waits for that
-        "unhealthy_interval": "0.05s",
+        "no_traffic_interval": "0.02s",  # until it is first seen healthy; a deploy waits for that
+        "unhealthy_interval": "0.02s",
         "no_traffic_healthy_interval": "0.25s",
         "unhealthy_threshold": 2,
         "healthy_threshold": 1,

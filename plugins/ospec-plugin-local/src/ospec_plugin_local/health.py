@@ -28,7 +28,7 @@ _SHOWN_LINES = 8
 _MOST_AT_ONCE = 32
 _ENOUGH_BODY = 200
 _PROXY_SECONDS = 0.3
-"""The proxy looks at instances it has not found healthy yet every 50 ms."""
+"""The proxy looks at instances it has not found healthy yet every 20 ms."""
 _PROXY_POLL_SECONDS = 0.005
 _STEADY_SECONDS = 2.0
 """A worker that was started again is well once it has lived for so long."""

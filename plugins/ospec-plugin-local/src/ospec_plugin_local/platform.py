@@ -56,19 +56,17 @@ def switch(ctx: SwitchContext) -> TrafficState:
     state, weights = _checked_split(ctx, place)
     residents = Residents(place)
     with changing(ctx, place):
-        if not residents.envoy.answers():
-            residents.bring_up(ctx, state)
-        for label in weights:
-            residents.wait_for_slot(ctx, state.slots[label])
-        if residents.weights(state) != weights:
-            state = evolve(state, generation=state.generation + 1)
-            save_state(place, state)  # before it is told: a generation is never used twice
-            residents.tell_front(ctx, state, weights)
-        applied_at = time.time()
-        whole = next((label for label, share in weights.items() if share > 99.99), state.stable)
-        if whole != state.stable:
-            state = evolve(state, stable=whole, former=state.stable)
+        residents.have_ready(ctx, state, weights)
+        if not residents.gives(state, weights):
+            # Kept before the proxy is told: a generation is never used twice. Which slot serves is in what the proxy
+            # was told, so that a crash in between leaves nothing wrong.
+            state = _whole(evolve(state, generation=state.generation + 1), weights)
             save_state(place, state)
+            residents.tell_front(ctx, state, weights)
+        elif _whole(state, weights) != state:
+            state = _whole(state, weights)
+            save_state(place, state)
+        applied_at = time.time()
     observed = residents.weights(state)
     return TrafficState(
         {label: observed.get(label, 0.0) for label in {*state.slots, *ctx.split.weights}},
@@ -76,6 +74,12 @@ def switch(ctx: SwitchContext) -> TrafficState:
         generation=str(state.generation),
         applied_at=applied_at,
     )
+
+
+def _whole(state: State, weights: Mapping[str, float]) -> State:
+    """The state in which the slot that takes all of the traffic is the stable one."""
+    label = next((label for label, share in weights.items() if share > 99.99), state.stable)
+    return state if label == state.stable else evolve(state, stable=label, former=state.stable)
 
 
 def retire(ctx: RetireContext) -> None:

@@ -7,7 +7,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attrs import evolve
@@ -101,6 +101,11 @@ class Residents:
                 self._wait_for(ctx, name)
         return missing
 
+    def heal(self, ctx: HookContext, state: State) -> None:
+        """Bring up what does not answer, where anything does not."""
+        if not (self.supervisor.answers() and all(self.answers(name) for name in RESIDENTS)):
+            self.bring_up(ctx, state)
+
     def answers(self, name: str) -> bool:
         """Whether a resident can be asked."""
         return self.envoy.answers() if name == ENVOY else self._keeper_answers()
@@ -168,6 +173,21 @@ class Residents:
             return self.envoy.weights(keys)
         except AdminError:
             return self.envoy.told(keys)
+
+    def gives(self, state: State, weights: Mapping[str, float]) -> bool:
+        """Whether the front door was told these percents and gives them."""
+        keys = {slot.key: label for label, slot in state.slots.items()}
+        return self.envoy.told(keys) == weights and self.weights(state) == weights
+
+    def have_ready(self, ctx: HookContext, state: State, labels: Iterable[str]) -> None:
+        """Have Envoy run and hold these slots to be healthy; raises as `wait_for_slot`."""
+        slots = [state.slots[label] for label in labels]
+        if all(self.envoy.healthy(held.key) == len(held.ports) for held in slots):
+            return
+        if not self.envoy.answers():
+            self.bring_up(ctx, state)
+        for held in slots:
+            self.wait_for_slot(ctx, held)
 
     def wait_for_slot(self, ctx: HookContext, held: SlotState, seconds: float = _ALL_READY_SECONDS) -> None:
         """Wait until Envoy holds every instance of the slot to be healthy; after `seconds`, one is enough.

@@ -84,6 +84,7 @@ class Slots:
     def take_away(self, state: State, label: str) -> State:
         """End what an idle slot holds: its way in first, then its programs, then its cluster."""
         held = state.slots[label]
+        self._residents.heal(self._ctx, state)  # nothing can be told to what does not answer
         state = evolve(state, generation=state.generation + 1)
         save_state(self._place, state)  # before it is told: a generation is never used twice
         left = evolve(

@@ -116,8 +116,8 @@ class Supervisor:
     def apply(self) -> None:
         """Have it start what is new in its configuration, and forget what is not there any more (see `stop`)."""
         added, changed, removed = self._ask("reloadConfig")[0]
+        self.stop([*changed, *removed])
         for name in [*changed, *removed]:
-            self.stop([name])
             self._ask("removeProcessGroup", name)
         for name in [*changed, *added]:
             self._ask("addProcessGroup", name)
@@ -147,7 +147,8 @@ class Supervisor:
                     raise
         while waiting:
             waiting &= {one["name"] for one in self._ask("getAllProcessInfo") if one["pid"]}
-            time.sleep(_POLL_SECONDS)  # each question also has it look for ended children
+            if waiting:
+                time.sleep(_POLL_SECONDS)  # each question also has it look for ended children
 
     def restart(self, name: str) -> None:
         """Stop a program and start it again."""
