@@ -119,14 +119,31 @@ class ReleaseContext(HookContext):
     """The release's snapshot folder."""
 
 
+@frozen
+class Batch:
+    """A state on the way of a slot whose instances are replaced in place, a few at a time.
+
+    It asks for at least `instances` of the release and at most `others` of any other, so that the same batch again, and
+    an earlier one, change nothing. Others leave first: their requests end, then they. Users get whatever is healthy.
+    Further processes of a release (`[processes.<name>]`) change with the batch that leaves no others.
+    """
+
+    instances: int
+    """Instances of the web process of the release; those that were missing are started, not yet healthy."""
+    others: int
+    """Instances of the web process of other releases that may stay."""
+    least_ready: int = 0
+    """Instances able to serve, of whatever release: none is taken away that would leave fewer; waits for more."""
+
+
 @frozen(kw_only=True)
 class DeployContext(ReleaseContext):
     """`deploy`: make `slot` run `release`. Moves no traffic where slots are separate."""
 
     instances: int | None = None
     """Instances of the web process; None: as the target says."""
-    batch: tuple[int, int] | None = None
-    """(first, count) of the instances to replace in place; None: the whole slot."""
+    batch: Batch | None = None
+    """Replace instances in place, this far; None: the whole slot."""
 
 
 @frozen(kw_only=True)
@@ -134,12 +151,12 @@ class RollbackContext(ReleaseContext):
     """`rollback`: make `release` able to serve in `slot` again (start it where it is not running)."""
 
     instances: int | None = None
-    batch: tuple[int, int] | None = None
+    batch: Batch | None = None
 
 
 @frozen(kw_only=True)
 class HealthContext(ReleaseContext):
-    """`health_check`: ask every instance of `slot` once."""
+    """`health_check`: ask every instance of `release` in `slot` once."""
 
 
 @frozen(kw_only=True)

@@ -25,6 +25,8 @@ class Instance:
     pid: int | None = None
     port: int | None = None
     detail: str = ""
+    release: str = ""
+    """The name of the release that it runs, where its slot holds more than one."""
 
 
 @frozen
@@ -96,10 +98,40 @@ class LiveState:
 
 
 @frozen
+class HeaderRule:
+    """Requests whose header `name` is exactly `value` go to one slot, before any weight is looked at."""
+
+    name: str
+    value: str
+    slot: str
+    """Id of the slot."""
+
+
+@frozen
+class Maintenance:
+    """What the front door answers while no slot serves: status 503."""
+
+    retry_after_seconds: int = 30
+    """The answer's ``Retry-After``."""
+    body: str = "down for maintenance\n"
+    content_type: str = "text/plain; charset=utf-8"
+
+
+@frozen
 class TrafficSplit:
-    """A wish: the percentage of the front door's traffic by slot id. The values add up to 100."""
+    """A wish: the percentage of the front door's traffic by slot id. The values add up to 100.
+
+    With `maintenance` they may all be 0.
+    """
 
     weights: Mapping[str, float]
+    headers: tuple[HeaderRule, ...] = ()
+    sticky: bool = False
+    """A user is known by a cookie: who saw the slot that gains traffic stays on it, and as its share grows others
+    follow only in that proportion."""
+    gaining: str = ""
+    """Id of the slot whose share grows in this rollout, for `sticky`."""
+    maintenance: Maintenance | None = None
 
 
 @frozen
@@ -112,6 +144,9 @@ class TrafficState:
     """The configuration the data plane acknowledged."""
     applied_at: float = 0.0
     """Unix seconds when the data plane was seen to serve it."""
+    headers: tuple[HeaderRule, ...] = ()
+    sticky: bool = False
+    maintenance: bool = False
 
 
 @frozen

@@ -7,7 +7,8 @@ from typing import Any
 
 from ospec.errors import FatalError
 from ospec.host.rendered import merge_rendered
-from ospec.models.live import TrafficSplit
+from ospec.models.context import Batch
+from ospec.models.live import HeaderRule, Maintenance, TrafficSplit
 from ospec.models.plan import Plan, Step
 from ospec.models.registration import StepRun
 from ospec.steps.snapshot import cannot_write
@@ -49,7 +50,7 @@ def roll_back(run: StepRun) -> Mapping[str, Any]:
 def _make_able(run: StepRun, hook: str, role: str) -> Mapping[str, Any]:
     unit = run.unit(role)
     name = run.plan.stable_slot if role == "stable" else run.plan.candidate_slot
-    batch = run.step.params.get("batch")
+    batch = run.step.params.get("batch")  # as `ospec.models.context.Batch`
     answers = run.call(
         hook,
         target=unit.target,
@@ -57,7 +58,7 @@ def _make_able(run: StepRun, hook: str, role: str) -> Mapping[str, Any]:
         files=unit.files,
         slot=name,
         instances=run.step.params.get("instances"),
-        batch=tuple(batch) if batch else None,
+        batch=Batch(**batch) if batch else None,
     )
     made = answers[0][1]
     return {
@@ -70,14 +71,31 @@ def _make_able(run: StepRun, hook: str, role: str) -> Mapping[str, Any]:
 
 
 def switch(run: StepRun) -> Mapping[str, Any]:
-    """Move traffic: `params.weights` gives percent by slot role; what the platform observed is the result."""
+    """Move traffic; what the platform observed is the result.
+
+    `params.weights` gives percent by slot role. `params.headers` (name to value) and `params.sticky` are for the
+    candidate; `params.maintenance` is what is answered where nobody has a share.
+    """
+    params = run.step.params
     live = run.observe(within_seconds=1.0)  # which slots there are; the platform looks again before it moves anything
-    slots = {role: run.slot(role, live) for role in run.step.params["weights"]}
-    weights = {slots[role].id: float(share) for role, share in run.step.params["weights"].items()}
+    slots = {role: run.slot(role, live) for role in params["weights"]}
+    weights = {slots[role].id: float(share) for role, share in params["weights"].items()}
     for slot in live.slots:
         weights.setdefault(slot.id, 0.0)
-    answers = run.call("switch_traffic", split=TrafficSplit(weights), slots=tuple(slots.values()))
+    candidate = slots["candidate"].id if "candidate" in slots else ""
+    split = TrafficSplit(
+        weights,
+        headers=tuple(HeaderRule(name, value, candidate) for name, value in params.get("headers", {}).items()),
+        sticky=bool(params.get("sticky", False)),
+        gaining=candidate,
+        maintenance=Maintenance(**params["maintenance"]) if "maintenance" in params else None,
+    )
+    answers = run.call("switch_traffic", split=split, slots=tuple(slots.values()))
     state = answers[0][1]
+    if {(rule.name.lower(), rule.value) for rule in state.headers} != {
+        (rule.name.lower(), rule.value) for rule in split.headers
+    }:
+        raise FatalError("the platform does not route by the headers that it was asked to", code="switch-not-applied")
     for slot_id, share in weights.items():
         if abs(state.weights.get(slot_id, 0.0) - share) > 1.0:
             raise FatalError(
