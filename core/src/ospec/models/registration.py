@@ -28,6 +28,8 @@ class Capabilities:
     """The front door can split by percent."""
     header_routing: bool = False
     sticky_sessions: bool = False
+    maintenance: bool = False
+    """The front door can answer for maintenance while no slot serves."""
     batches: bool = False
     """Instances of a slot can be replaced a few at a time."""
     release_header: bool = False
@@ -139,6 +141,22 @@ class StepRun(Protocol):
 
     def retire_later(self, slot: Slot, seconds: float) -> None:
         """Keep a slot warm, to be retired by the first command after `seconds`."""
+        ...
+
+    def paused(self) -> bool:
+        """Whether a person ordered to go no further (`ospec pause`)."""
+        ...
+
+    def passed(self) -> bool:
+        """Whether a person ordered to go on from this step (`ospec promote`)."""
+        ...
+
+    def looks(self) -> list[Mapping[str, Any]]:
+        """What judges were given and answered in this run so far, in order: the notes of steps that judge."""
+        ...
+
+    def judge(self, name: str) -> tuple[Judge, Any]:
+        """A judge by its name, with its settings; `FatalError` where nothing loaded brings it."""
         ...
 
     def note(self, **body: Any) -> None:
