@@ -25,13 +25,15 @@ class JudgedMetric:
     """One metric that a release is judged by. What is None is the judge's own default."""
 
     name: str
-    """``error_rate``, ``request_duration``, or the name that a gauge's measurements carry, such as ``cpu_usage``."""
+    """``error_rate``, ``request_duration``; of a gauge, what its measurements are called, such as ``cpu_usage``. Each
+    metric has a name of its own."""
     kind: Literal["errors", "latency", "gauge"]
     """What it is made of: `requests` and `errors`; the buckets of `request_duration_ms`; plain values."""
     worse: Literal["higher", "lower"] = "higher"
     """The direction in which a gauge is worse."""
     effect: float | None = None
-    """The smallest effect that matters: a difference of fractions; of a gauge, a fraction of the stable value."""
+    """The smallest effect that matters: more errors, as a fraction of all requests; of time and gauges, a fraction of the
+    stable release's."""
     margin: float | None = None
     """How much worse a release may be and still pass, as a difference of fractions."""
     weight: float = 1.0

@@ -14,7 +14,7 @@ from ospec_plugin_judge_sequential.settings import JudgeSettings
 RUNGS = ("q50", "q95", "q99", "1.5*q99")
 """Thresholds of latency, by what they are of the stable release's earlier answers."""
 _RUNG_MARGINS = (1.0, 0.5, 0.2, 0.2)
-_EFFECTS = {"errors": 0.001, "latency": 0.005, "gauge": 0.2}
+_EFFECTS = {"errors": 0.001, "latency": 0.1, "gauge": 0.2}
 _MARGINS = {"errors": 0.015, "latency": 0.1, "gauge": 0.0}
 BOUND_SHARE = 0.05
 """How much of a metric's evidence is kept for its absolute bound, which the guard window needs."""
@@ -23,7 +23,7 @@ LEAST_BLOCKS = 5
 
 
 @frozen(kw_only=True)
-class Test:
+class Comparison:
     """One comparison."""
 
     metric: int
@@ -36,6 +36,7 @@ class Test:
     """The rate that the candidate has to keep; NaN where it is compared with the stable release."""
     margin: float = 0.0
     effect: float = 0.0
+    """By how much the candidate's rate must be above, besides, for evidence against it to count."""
     least: float = 0.0
     """Trials of the candidate before it counts."""
     active: bool = True
@@ -45,10 +46,10 @@ class Test:
 
 
 @frozen(eq=False, kw_only=True)
-class Tests:
+class Comparisons:
     """The comparisons as columns: one entry a test in each array."""
 
-    each: tuple[Test, ...]
+    each: tuple[Comparison, ...]
     metric: Array
     log_weight: Array
     bound: Array
@@ -61,51 +62,49 @@ class Tests:
     """Whether *pass* waits for the test's metric."""
 
 
-def tests_of(given: JudgeInput, settings: JudgeSettings) -> Tests:
+def comparisons_of(given: JudgeInput, settings: JudgeSettings) -> Comparisons:
     """The comparisons that are meant, in the order of the metrics."""
     concurrent = given.phase == "canary" and bool(given.stable)
-    each = tuple(
-        test for at, metric in enumerate(given.metrics) for test in _tests(at, metric, settings, concurrent)
-    )
-    total = sum(test.weight for test in each)
-    column = lambda name: np.array([getattr(test, name) for test in each], dtype=np.float64)  # noqa: E731
-    return Tests(
+    each = tuple(one for at, metric in enumerate(given.metrics) for one in _of_metric(at, metric, settings, concurrent))
+    total = sum(one.weight for one in each)
+    column = lambda name: np.array([getattr(one, name) for one in each], dtype=np.float64)  # noqa: E731
+    return Comparisons(
         each=each,
         metric=column("metric"),
-        log_weight=np.log(column("weight") / total) if each else np.zeros(0),
+        log_weight=np.log(np.maximum(column("weight") / total, 1e-300)) if each else np.zeros(0),
         bound=column("bound"),
         margin=column("margin"),
         effect=column("effect"),
         least=column("least"),
         active=column("active"),
         paired=column("paired"),
-        needed=np.array([given.metrics[test.metric].needed for test in each], dtype=np.float64),
+        needed=np.array([given.metrics[one.metric].needed for one in each], dtype=np.float64),
     )
 
 
-def _tests(at: int, metric: JudgedMetric, settings: JudgeSettings, concurrent: bool) -> Iterator[Test]:
+def _of_metric(at: int, metric: JudgedMetric, settings: JudgeSettings, concurrent: bool) -> Iterator[Comparison]:
     """The tests of one metric. The weights do not depend on the phase: one alpha is spent over the whole rollout."""
     weight = metric.weight * settings.weights.get(metric.name, 1.0)
-    effect, margin = effect_of(metric, settings), margin_of(metric, settings)
+    margin = margin_of(metric, settings)
     stated = metric.bound is not None
     bounded = stated or metric.kind == "errors"
     beside = weight * (1.0 - BOUND_SHARE) if bounded else weight
     least = float(settings.min_requests)
     if metric.kind == "errors":
-        yield Test(
+        effect = effect_of(metric, settings)
+        yield Comparison(
             metric=at, against="stable", weight=beside, margin=margin, effect=effect, least=least, active=concurrent
         )
     elif metric.kind == "latency":
         for rung, part in zip(RUNGS, _RUNG_MARGINS, strict=True):
             share = beside / len(RUNGS)
-            yield Test(
-                metric=at, against=rung, weight=share, margin=margin * part, effect=effect, least=least,
-                active=concurrent,
-            )  # fmt: skip
+            yield Comparison(
+                metric=at, against=rung, weight=share, margin=margin * part, least=least, active=concurrent
+            )
     else:
-        yield Test(metric=at, against="stable", weight=beside, bound=0.5, least=LEAST_BLOCKS, active=concurrent)
+        yield Comparison(metric=at, against="stable", weight=beside, bound=0.5, least=LEAST_BLOCKS, active=concurrent)
     if bounded:
-        yield Test(
+        yield Comparison(
             metric=at,
             against="bound",
             weight=weight * BOUND_SHARE,

@@ -30,12 +30,14 @@ LOG_CHANCE_WEIGHTS: Array = np.full(CHANCES.size, -np.log(CHANCES.size))
 
 @frozen(eq=False)
 class Counts:
-    """Trials and hits (an error, a slow answer, a worse second) of both releases; four arrays of one shape."""
+    """Trials and hits (an error, a slow answer, a worse second) of both releases; arrays of one shape."""
 
     candidate: Array
     candidate_hits: Array
     stable: Array
     stable_hits: Array
+    far: Array
+    """Hits of the candidate that are bad enough to matter."""
 
 
 def growth(hits: Any, trials: Any, share: Any, ratios: Array) -> Array:
@@ -93,3 +95,14 @@ def in_favour(counts: Counts, bound: Array, margin: Array, cap: float) -> Array:
 def mean(logs: Array, log_weights: Array) -> Array:
     """Log of the weighted mean along the last axis: e-values average to an e-value (Vovk and Wang 2021)."""
     return np.asarray(np.logaddexp.reduce(logs + log_weights, axis=-1))
+
+
+@frozen(eq=False)
+class Tally:
+    """All that is known of each comparison: sums of its counts, and what every bin so far said."""
+
+    counts: Counts
+    worse: Array
+    """Sums of log factors against the candidate, a column for each of `RISKS`."""
+    fine: Array
+    """The same for it, a column for each of `CHANCES`."""

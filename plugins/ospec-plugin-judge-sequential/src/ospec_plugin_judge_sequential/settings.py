@@ -35,8 +35,8 @@ class JudgeSettings:
     guard_error_rate: float = field(default=0.05, validator=_within(0, 1))
     """Where no stable release serves beside it and the document gives no bound: the most errors, as a fraction."""
     effects: Mapping[str, float] = field(factory=dict, validator=_within(0, 1e9))
-    """By metric, the smallest effect that matters. Errors: 0.001 more of all requests. Latency: 0.005 more of all
-    answers slower than a threshold. Gauges: 0.2 above the stable release's value, as a fraction of it."""
+    """By metric, the smallest effect that matters. Errors: 0.001 more of all requests. Latency: 0.1 of the
+    time. Gauges: 0.2 of the stable release's value."""
     margins: Mapping[str, float] = field(factory=dict, validator=_within(0, 1))
     """By metric, how much worse may pass. Errors: 0.015 of all requests. Latency: 0.1 of all answers at the stable
     median, half as much at its p95, a fifth at its p99 and beyond."""
