@@ -32,8 +32,8 @@ class JudgedMetric:
     worse: Literal["higher", "lower"] = "higher"
     """The direction in which a gauge is worse."""
     effect: float | None = None
-    """The smallest effect that matters: more errors, as a fraction of all requests; of time and gauges, a fraction of the
-    stable release's."""
+    """The smallest effect that matters: of errors, a fraction of all requests; of times and gauges, a fraction of what
+    the stable release has."""
     margin: float | None = None
     """How much worse a release may be and still pass, as a difference of fractions."""
     weight: float = 1.0

@@ -67,7 +67,10 @@ def comparisons_of(given: JudgeInput, settings: JudgeSettings) -> Comparisons:
     concurrent = given.phase == "canary" and bool(given.stable)
     each = tuple(one for at, metric in enumerate(given.metrics) for one in _of_metric(at, metric, settings, concurrent))
     total = sum(one.weight for one in each)
-    column = lambda name: np.array([getattr(one, name) for one in each], dtype=np.float64)  # noqa: E731
+
+    def column(name: str) -> Array:
+        return np.array([getattr(one, name) for one in each], dtype=np.float64)
+
     return Comparisons(
         each=each,
         metric=column("metric"),

@@ -68,7 +68,7 @@ def _gauge(metric: JudgedMetric, candidate: Row | None, stable: Row | None, effe
 
 
 def learn(closed: Closed, learned: Mapping[str, Any], effect: float) -> tuple[Closed, Mapping[str, Any]]:
-    """Learn the ladder from stable answers that come before the candidate's; the seconds left are to be judged by it."""
+    """Learn the ladder from stable answers that come before the candidate's; the seconds left are judged by it."""
     if "rungs" in learned:
         return closed, learned
     answers, buckets = learned.get("answers", 0.0), learned.get("buckets", [])

@@ -24,7 +24,7 @@ RISKS: Array = np.array([1.5, 2.2, 3.2, 6.0, 30.0])
 """How many times as likely a hit may be on a bad release: the sizes that are tried."""
 LOG_RISK_WEIGHTS: Array = np.log([0.05, 0.25, 0.4, 0.2, 0.1])
 CHANCES: Array = np.array([0.9, 0.75, 0.5, 0.3, 0.1])
-"""The same the other way round: how much less likely a hit may be on a good release than where it were at its margin."""
+"""The other way round: how much less likely a hit may be on a good release than on one at its margin."""
 LOG_CHANCE_WEIGHTS: Array = np.full(CHANCES.size, -np.log(CHANCES.size))
 
 
@@ -67,8 +67,9 @@ def against(counts: Counts, bound: Array, cap: float) -> Array:
     at = np.nonzero((most > cap) & (paired & (counts.stable > 0))[..., None])
     if at[0].size:
         row, log_ratio = at[:-1], np.log(RISKS)[at[-1]]
-        sizes = (np.broadcast_to(one, share.shape)[row] for one in (counts.candidate, counts.stable, hits))
-        factors[at] += lift(*sizes, log_ratio, hits[row] * log_ratio - most[at], cap)
+        total = hits[row]
+        log_mean = total * log_ratio - most[at]
+        factors[at] += lift(counts.candidate[row], counts.stable[row], total, log_ratio, log_mean, cap)
     return np.minimum(factors, cap)
 
 

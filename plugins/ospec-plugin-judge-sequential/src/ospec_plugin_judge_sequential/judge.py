@@ -60,10 +60,10 @@ def take_in(given: JudgeInput, comparisons: Comparisons, settings: JudgeSettings
             closed, learned = learn(closed, memory.learned, effect)
             memory = evolve(memory, learned=learned)
         memories[at] = memory
-        for place, *counts in count(metric, closed, memory.learned, effect):
-            whole = places[at] + place
-            if comparisons.each[whole].active:
-                events.append((whole, *counts))
+        for event in count(metric, closed, memory.learned, effect):
+            place = places[at] + event[0]
+            if comparisons.each[place].active:
+                events.append((place, *event[1:]))
     return Taken(events, memories)
 
 
@@ -99,7 +99,7 @@ def add(tally: Tally, taken: Taken, comparisons: Comparisons, settings: JudgeSet
     worse, fine = weigh(counts, comparisons.bound[place], comparisons.margin[place], settings)
 
     def onto(sums: Array, more: Array) -> Array:
-        added = sums.copy()
+        added: Array = sums.copy()
         np.add.at(added, place, more)
         return added
 
