@@ -57,6 +57,11 @@ def growing(second: int) -> float:
     return WEIGHTS[min(second * len(WEIGHTS) // SECONDS, len(WEIGHTS) - 1)]
 
 
+def steady(share: float) -> Callable[[int], float]:
+    """The same share all the time."""
+    return lambda second: share
+
+
 def good_rollouts(rollouts: int) -> tuple[dict[str, float], int]:
     """Shares of good rollouts that are sent back, by what is judged; and verdicts below the minimum sample."""
     simulation = Simulation(World(rate=RATE, weight=growing), rollouts, (ERRORS, LATENCY), seed=11)
@@ -119,7 +124,7 @@ def found() -> dict[str, dict[str, float]]:
         told[name] = {"limit": LIMITS[name], "fixed sample that knows n, power 90 %": fixed_sample(weight)}
         for metrics in ((ERRORS,), (ERRORS, LATENCY, CPU)):
             for rate in (50.0, RATE, 1000.0) if len(metrics) == 1 else (RATE,):
-                world = World(candidate_errors=0.03, rate=rate, weight=lambda second, share=weight: share)
+                world = World(candidate_errors=0.03, rate=rate, weight=steady(weight))
                 needed = requests_until(world, metrics, 2 * BAD_ROLLOUTS, 3000, REGRESS)
                 told[name][f"{len(metrics)} metric, {rate:g}/s"] = round(float(needed.mean()), 1)
     return told
@@ -131,7 +136,7 @@ def fixed_sample(weight: float, candidate: float = 0.03, stable: float = 0.01) -
     pooled = (candidate + stable * beside) / (1.0 + beside)
     null = math.sqrt(pooled * (1.0 - pooled) * (1.0 + 1.0 / beside))
     real = math.sqrt(candidate * (1.0 - candidate) + stable * (1.0 - stable) / beside)
-    return math.ceil(((Z_ONE_PERCENT * null + 1.2816 * real) / (candidate - stable)) ** 2)
+    return float(math.ceil(((Z_ONE_PERCENT * null + 1.2816 * real) / (candidate - stable)) ** 2))
 
 
 def missed() -> dict[str, float]:
@@ -161,7 +166,7 @@ def until_pass() -> dict[str, dict[str, float]]:
                 candidate_errors=errors,
                 stable_errors=errors,
                 rate=RATE,
-                weight=lambda second, share=weight: share,
+                weight=steady(weight),
             )
             needed = requests_until(world, (ERRORS, LATENCY), BAD_ROLLOUTS, 600, PASS)
             told[f"{weight:.0%} weight, {errors:.1%} errors"] = {

@@ -94,7 +94,7 @@ class Simulation:
         self._rungs = self._learn(rollouts) if LATENCY in metrics else np.zeros((rollouts, 0, 2), dtype=np.intp)
 
     def _learn(self, rollouts: int) -> NDArray[np.intp]:
-        """The ladder of each rollout, from its own earlier answers of the stable release, by the judge's own function."""
+        """The ladder of each rollout, from earlier answers of its own stable release, by the judge's own function."""
         earlier = self.random.multinomial(ANSWERS, self._cells[1], size=rollouts).cumsum(axis=1)
         ladders = [
             rungs([[float(bound), float(count)] for bound, count in zip(BUCKETS, row, strict=True)], ANSWERS, 0.1)

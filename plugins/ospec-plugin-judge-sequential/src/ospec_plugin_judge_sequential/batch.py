@@ -6,10 +6,11 @@ It begins where seconds are already counted; a test holds its verdicts against t
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ospec_plugin_judge_sequential.comparisons import Comparisons
 from ospec_plugin_judge_sequential.decision import weigh
-from ospec_plugin_judge_sequential.evidence import CHANCES, RISKS, Array, Counts, Tally
+from ospec_plugin_judge_sequential.evidence import CHANCES, RISKS, Counts, Tally
 from ospec_plugin_judge_sequential.settings import JudgeSettings
 
 
@@ -34,7 +35,7 @@ def see(tally: Tally, second: Counts, comparisons: Comparisons, settings: JudgeS
     return Tally(counts, tally.worse + worse, tally.fine + fine)
 
 
-def only(tally: Tally, rollouts: Array) -> Tally:
+def only(tally: Tally, rollouts: NDArray[np.intp]) -> Tally:
     """The tally of some of the rollouts."""
     counts = tally.counts
     columns = (counts.candidate, counts.candidate_hits, counts.stable, counts.stable_hits, counts.far)

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from ospec.models.judging import JudgedMetric
 
 from ospec_plugin_judge_sequential.rows import SECONDS, Row, Series, plus, read, size
@@ -18,6 +18,11 @@ from ospec_plugin_judge_sequential.rows import SECONDS, Row, Series, plus, read,
 CANDIDATE, STABLE = 0, 1
 Sources = Mapping[str, Mapping[int, Series]]
 """Measurements by source, then release, then name."""
+
+
+Marks = list[float | None]
+"""The time of the last bin of the candidate and of the stable release."""
+_NO_MARKS: Marks = [None, None]
 
 
 @frozen(kw_only=True)
@@ -28,8 +33,8 @@ class Memory:
     """The source that is judged: the one that saw most."""
     totals: Mapping[str, float] = field(factory=dict)
     """How much each source saw."""
-    marks: Mapping[str, list[float | None]] = field(factory=dict)
-    """By source, the time of the last bin of the candidate and of the stable release."""
+    marks: Mapping[str, Marks] = field(factory=dict)
+    """By source, up to when its bins were counted."""
     seen: tuple[float, float] = (0.0, 0.0)
     """How much the judged source saw of both, paired or not."""
     newest: int | None = None
@@ -42,47 +47,65 @@ class Memory:
 
 Closed = list[tuple[Row | None, Row | None]]
 """Rows of the candidate and of the stable release, a pair for each closed second, oldest first."""
+_New = list[tuple[float, int, Row]]
+"""(time of the bin, release, row)."""
 
 
 def close_seconds(metric: JudgedMetric, sources: Sources, memory: Memory, concurrent: bool) -> tuple[Closed, Memory]:
     """Take in what is new; give the seconds that are complete now, and what to remember."""
-    totals, marks, fresh = dict(memory.totals), dict(memory.marks), {}
+    totals, marks = dict(memory.totals), dict(memory.marks)
+    fresh: dict[str, _New] = {}
     for source, releases in sources.items():
-        kept = list(marks.get(source, (None, None)))
-        rows = [(at, release, row) for release, series in releases.items() for at, row in read(metric, series).items()]
-        new = [one for one in rows if (mark := kept[one[1]]) is None or one[0] > mark]
-        if new:
-            for at, release, row in new:
-                kept[release] = max(at, kept[release] or at)
-                totals[source] = totals.get(source, 0.0) + size(metric, row)
-            marks[source], fresh[source] = kept, sorted(new, key=lambda one: one[:2])
+        new, marks[source] = _new_rows(metric, releases, marks.get(source, _NO_MARKS))
+        totals[source] = totals.get(source, 0.0) + sum(size(metric, row) for _, _, row in new)
+        fresh[source] = new
     source = max(totals, key=lambda name: (totals[name], name == memory.source), default="")
-    opened = dict(memory.open) if source == memory.source else {}
-    new = fresh.get(source, [])
-    if source != memory.source and memory.newest is not None:  # the same seconds are not judged by two sources
-        new = [one for one in new if math.floor(one[0] / SECONDS[metric.kind]) > memory.newest]
-    seen = list(memory.seen)
-    newest = memory.newest
+    known = memory if source == memory.source else evolve(memory, open={})
+    opened, newest, seen = _opened(metric, known, fresh.get(source, []), source)
+    done = [second for second, pair in opened.items() if _complete(metric, int(second), pair, newest, concurrent)]
+    closed: Closed = [(opened[second][CANDIDATE], opened[second][STABLE]) for second in sorted(done, key=int)]
+    return closed, Memory(
+        source=source,
+        totals=totals,
+        marks=marks,
+        seen=seen,
+        newest=newest,
+        open={second: pair for second, pair in opened.items() if second not in done},
+        learned=memory.learned,
+    )
+
+
+def _new_rows(metric: JudgedMetric, releases: Mapping[int, Series], marks: Marks) -> tuple[_New, Marks]:
+    """Rows of one source that are newer than its marks, oldest first; the new marks."""
+    after = list(marks)
+    new: _New = []
+    for release, series in releases.items():
+        mark = marks[release]
+        for at, row in read(metric, series).items():
+            if mark is None or at > mark:
+                new.append((at, release, row))
+                after[release] = max(at, after[release] or at)
+    return sorted(new, key=lambda one: one[:2]), after
+
+
+def _opened(
+    metric: JudgedMetric, memory: Memory, new: _New, source: str
+) -> tuple[dict[str, list[Row | None]], int | None, tuple[float, float]]:
+    """Seconds that are not closed with the new rows in them, the newest second, and how much was seen of both.
+
+    Where another source is judged from now on, what came before stays with the one before: no second counts twice.
+    """
+    opened, newest, seen = dict(memory.open), memory.newest, list(memory.seen)
     for at, release, row in new:
         second = math.floor(at / SECONDS[metric.kind])
+        if source != memory.source and memory.newest is not None and second <= memory.newest:
+            continue
         pair = list(opened.get(str(second), (None, None)))
         pair[release] = plus(pair[release], row)
         opened[str(second)] = pair
         newest = second if newest is None else max(newest, second)
         seen[release] += size(metric, row)
-    done = sorted(
-        (second for second, pair in opened.items() if _complete(metric, int(second), pair, newest, concurrent)), key=int
-    )
-    closed: Closed = [(opened[second][CANDIDATE], opened[second][STABLE]) for second in done]
-    return closed, Memory(
-        source=source,
-        totals=totals,
-        marks=marks,
-        seen=(seen[CANDIDATE], seen[STABLE]),
-        newest=newest,
-        open={second: pair for second, pair in opened.items() if second not in done},
-        learned=memory.learned,
-    )
+    return opened, newest, (seen[CANDIDATE], seen[STABLE])
 
 
 def _complete(metric: JudgedMetric, second: int, pair: list[Row | None], newest: int | None, concurrent: bool) -> bool:
