@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 from attrs import field, frozen
 
 from ospec.models.context import Deadline, SecretResolver
+from ospec.models.judging import JudgeInput, Verdict
 from ospec.models.live import LiveState, Slot
 from ospec.models.plan import Plan, Rollout, Step
 from ospec.models.release import Release
@@ -241,10 +242,12 @@ class SecretProvider:
 
 @frozen
 class Judge:
-    """Judges a release by its measurements."""
+    """Judges a release by its measurements: a pure function, called at every look with what is new."""
 
     name: str
-    judge: Callable[..., Any]
+    judge: Callable[[JudgeInput], Verdict]
+    settings: type | None = None
+    """Frozen attrs class of the plugin's own table, `[plugins.<plugin>]`; every field has a default."""
 
 
 @frozen
