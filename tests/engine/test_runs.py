@@ -161,7 +161,7 @@ def test_a_step_that_ignores_its_time_limit_is_left_behind(
 
     project = make_project(target)
     deploy(project, quiet, "v1", "1")
-    monkeypatch.setattr(rollout_steps, "_DEPLOY_SECONDS", 0.2)
+    monkeypatch.setattr(rollout_steps, "deploy_limit", lambda target: 0.2)
     hold = threading.Event()
     heap.before["deploy"] = lambda ctx: (hold.wait(30), None)[1]
     state = deploy(project, quiet, "v2", "2")

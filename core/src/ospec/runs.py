@@ -267,6 +267,7 @@ def _execute(
         secrets=project.secrets,
         units=lambda role: unit(project, plan, role),
         retire_at=lambda slot, at: store.set_timer(service, environment, slot, at),
+        judge=project.judge,
         output=watcher.output,
     )
     control = Control(messages)

@@ -45,6 +45,12 @@ class Metric:
     name: str
     dimension: Dimension
 
+    @property
+    def share(self) -> float:
+        """Of a time: which quantile of the answers it is, 0 to 1."""
+        found = _QUANTILE.fullmatch(self.name)
+        return float(found[1]) / 100.0 if found else 0.99  # request-duration is the p99
+
 
 def metric_named(name: str, gauges: Collection[str] = ()) -> Metric | None:
     """The metric of a name, or None where there is none; `gauges` are names that sources of metrics bring."""
@@ -65,10 +71,8 @@ def value_of(metric: Metric, sums: Sums) -> float | None:
             return rate
         return (1.0 - rate) * (100.0 if metric.dimension == "percent" else 1.0)
     if metric.dimension == "time":
-        found = _QUANTILE.fullmatch(metric.name)
-        share = float(found[1]) / 100.0 if found else 0.99  # request-duration is the p99
-        enough = max(LEAST_REQUESTS, math.ceil(round(1.0 / (1.0 - share), 6)))
-        return sums.quantile(share) if sums.answers >= enough else None
+        enough = max(LEAST_REQUESTS, math.ceil(round(1.0 / (1.0 - metric.share), 6)))
+        return sums.quantile(metric.share) if sums.answers >= enough else None
     return sums.gauges.get(metric.name)
 
 

@@ -166,8 +166,8 @@ class CanaryStep:
     """Per cent of the requests that the candidate gets."""
     hold_seconds: float | None = seconds(None)
     """How long it is judged at least; without it, `analysis.interval`."""
-    pause: bool | float | None = seconds(None)
-    """A duration: the same as `hold_seconds`. ``true``: until ``ospec promote``, judged all the while."""
+    pause: bool = False
+    """Whether it waits for ``ospec promote``, judged all the while."""
     analysis: bool = True
     """Whether the judge has to find no regression before the next step; a regression returns in any case."""
     approval: bool = False

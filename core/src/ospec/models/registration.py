@@ -69,6 +69,8 @@ class StrategyInput:
     live: LiveState
     settings: Any = None
     """An instance of the strategy's settings class."""
+    judge: str = ""
+    """The judge that the document names or a plugin brings; empty where there is but the core's own, ``bounds``."""
 
 
 @frozen
@@ -82,6 +84,8 @@ class Strategy:
     """Names of `Capabilities` fields without which the plan is refused."""
     wants: tuple[str, ...] = ()
     """Names of `Capabilities` fields without which the plan names a degradation."""
+    in_place: bool = False
+    """Where a release serves it is replaced in its own slot; a rollback is then planned by the strategy, too."""
     settings: type | None = None
 
 

@@ -57,7 +57,7 @@ def healthy(target: Target, label: str, role: str = "candidate") -> Step:
 
 
 def validated(target: Target, label: str) -> list[Step]:
-    """`traffic_switching.validation_checks`, and smoke tests where there are any, before any user reaches the release."""
+    """`traffic_switching.validation_checks`, and smoke tests where there are any; before any user comes."""
     checks = list(target.deployment.traffic_switching.validation_checks)
     if _SMOKE not in checks and (_SMOKE_SCRIPT in target.scripts or target.http_endpoints):
         checks.append(_SMOKE)
@@ -81,14 +81,19 @@ def verified(name: str = "the release", role: str = "candidate", **params: Any) 
     return Step("verify", title, {"slot": role, **params}, timeout_seconds=_VERIFY_SECONDS)
 
 
-def guarded(target: Target) -> list[Step]:
-    """The guard window: the release has all traffic and is watched, with automatic return; 0 seconds, no step."""
+def guarded(target: Target, judge: str = "") -> list[Step]:
+    """The guard window: the release has all traffic and is watched, with automatic return; 0 seconds, no step.
+
+    Args:
+        judge: who judges; the core's own simple rule where it is empty.
+    """
     seconds = target.deployment.traffic_switching.rollback_threshold_seconds
     if seconds <= 0:
         return []
     title = f"watch for {seconds:g} s, and return if it breaks"
     limit = seconds + _startup_limit(target)
-    return [Step("analyze", title, {"seconds": seconds, "slot": "candidate"}, timeout_seconds=limit)]
+    judged = {"judge": judge, "phase": "guard"} if judge else {}
+    return [Step("analyze", title, {"seconds": seconds, "slot": "candidate", **judged}, timeout_seconds=limit)]
 
 
 def unguarded_notes(target: Target) -> tuple[str, ...]:

@@ -17,8 +17,8 @@ StepStatus = Literal["running", "ok", "warned", "failed", "skipped", "cancelled"
 class Record:
     """One journal record. `seq` counts from 1 without gaps; `body` is JSON and holds no secret value.
 
-    Kinds: ``run-started``, ``step-started``, ``step-note``, ``step-finished``, ``order`` (a person's), ``path-changed``,
-    ``run-finished``. A reader skips kinds it does not know.
+    Kinds: ``run-started``, ``step-started``, ``step-note``, ``step-finished``, ``order`` (a person's),
+    ``path-changed``, ``run-finished``. A reader skips kinds it does not know.
     """
 
     seq: int

@@ -116,9 +116,8 @@ VALUES: Mapping[str, Any] = {
             "on_limit": "abort",
         },
         "steps": [
-            {"weight": 0, "match_headers": {"canary": "true"}, "hold_seconds": "1m", "analysis": False},
-            {"weight": 10, "pause": "2m"},
-            {"weight": 50, "pause": True},
+            {"weight": 0, "hold_seconds": "1m", "analysis": False, "match_headers": {"canary": "true"}},
+            {"weight": 10, "hold_seconds": "2m", "pause": True, "match_headers": {"canary": "true"}},
         ],
     },
     "environments": {

@@ -21,7 +21,7 @@ def plan_blue_green(given: StrategyInput) -> Rollout:
             *steps.validated(target, label),
             steps.switched(target, f"give slot {label} all traffic", {"candidate": 100}),
             steps.verified(),
-            *steps.guarded(target),
+            *steps.guarded(target, given.judge),
             *([steps.retired(target, stable.label)] if stable else []),
         ),
         candidate=label,
