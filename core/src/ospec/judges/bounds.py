@@ -30,7 +30,7 @@ class BoundsSettings:
 
 
 def judge_by_bounds(given: JudgeInput) -> Verdict:
-    """Check what came since the last check, once an interval has passed; between two checks the last one's word holds."""
+    """Check what came since the last check, once an interval has passed; until then the last check's word holds."""
     settings: BoundsSettings = given.settings or BoundsSettings()
     state = given.state or {"began": None, "rows": [], "failed": 0, "last": None}
     rows = _with_new(state["rows"], given)

@@ -13,4 +13,5 @@ from ospec_plugin_recreate.strategy import plan_recreate
 @hookimpl
 def register_strategies() -> Iterable[Strategy]:
     """Name the strategy."""
-    return [Strategy("recreate", plan_recreate, needs=("batches",), wants=("maintenance", "release_header", "metrics"))]
+    wants = ("maintenance", "release_header", "metrics")
+    return [Strategy("recreate", plan_recreate, needs=("batches",), wants=wants, in_place=True)]

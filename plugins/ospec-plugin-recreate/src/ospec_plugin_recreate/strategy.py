@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from attrs import asdict
 from ospec.models import rollout_steps as steps
+from ospec.models.document import MaintenanceSettings
 from ospec.models.plan import Rollout, Step
 from ospec.models.registration import StrategyInput
 from ospec.models.target import Target
@@ -13,99 +16,62 @@ _FIRST_SLOT = "blue"
 
 
 def plan_recreate(given: StrategyInput) -> Rollout:
-    """Answer for maintenance → stop → start → health → all traffic → verify → guard window."""
+    """Answer for maintenance → stop → start → health → validation → all traffic → verify → guard window."""
     target, stable = given.target, given.live.stable
     label = stable.label if stable else _FIRST_SLOT
+    checked_and_serving = (
+        steps.healthy(target, label),
+        *steps.validated(target, label),
+        steps.switched(target, f"give slot {label} all traffic", {"candidate": 100}),
+        steps.verified(),
+        *steps.guarded(target, given.judge),
+    )
     if stable is None:
-        return Rollout((*_in_place_of_nothing(target, label),), candidate=label, longest_exposure=(_exposure(target),))
-    away = _away(given, stable.label)
-    down = sum(step.timeout_seconds for step in away) + target.startup_seconds
+        return Rollout(
+            (steps.started(target, label), *checked_and_serving),
+            candidate=label,
+            extra_instances=steps.all_instances(target, label),
+            longest_exposure=(steps.exposed_at_100(target),),
+            notes=steps.unguarded_notes(target),
+        )
+    stop = _batch("deploy", f"stop what serves in slot {label}", "candidate", 0, target)
+    start = _batch(
+        "deploy", f"start the release in slot {label}", "candidate", steps.web_instances(target, label), target
+    )
     return Rollout(
-        (
-            *away,
-            Step(
-                "deploy",
-                f"start the release in slot {label}",
-                {"slot": "candidate", "batch": _batch(steps.web_instances(target, label))},
-                timeout_seconds=120.0,
-            ),
-            *_checked_and_serving(target, label),
-        ),
+        (*_closed(given), stop, start, *checked_and_serving),
         candidate=label,
         in_place=True,
-        way_back=_way_back(given, stable.label),
-        longest_exposure=(_exposure(target),),
+        way_back=tuple(_back(target, label)),
+        longest_exposure=(steps.exposed_at_100(target),),
         notes=(
-            f"nobody serves between the stop and the switch: as long as the release takes to start, {down:g} s at most",
+            "nobody serves from the stop to the switch: requests under way have "
+            f"{target.deployment.drain_seconds:g} s to end, and the release {target.startup_seconds:g} s to start",
             *steps.unguarded_notes(target),
         ),
     )
 
 
-def _in_place_of_nothing(target: Target, label: str) -> list[Step]:
-    return [steps.start(target, label), *_checked_and_serving(target, label)]
+def _closed(given: StrategyInput) -> Iterator[Step]:
+    """Users are told, before anything is stopped."""
+    settings = given.target.deployment.maintenance
+    if not given.capabilities.maintenance or settings is False:
+        return
+    answer = asdict(settings if isinstance(settings, MaintenanceSettings) else MaintenanceSettings())
+    yield steps.switched(given.target, "answer for maintenance", {"candidate": 0}, maintenance=answer)
+    yield steps.verified("that it is down for maintenance", maintenance=True)
 
 
-def _checked_and_serving(target: Target, label: str) -> list[Step]:
-    return [
-        steps.healthy(target, label),
-        *steps.validated(target, label),
-        steps.switched(target, f"give slot {label} all traffic", {"candidate": 100}),
-        steps.verified(),
-        *steps.guarded(target),
-    ]
-
-
-def _away(given: StrategyInput, label: str) -> list[Step]:
-    """Nobody is sent to the slot any more, then everything in it ends."""
-    drain = given.target.deployment.drain_seconds
-    stop = Step(
-        "deploy",
-        f"stop what serves in slot {label}",
-        {"slot": "candidate", "batch": _batch(0)},
-        timeout_seconds=drain + 60.0,
-    )
-    return [*_closed(given), stop]
-
-
-def _closed(given: StrategyInput) -> list[Step]:
-    if not given.capabilities.maintenance:
-        return []
-    maintenance: dict[str, Any] = given.target.deployment.maintenance.answer()
-    return [
-        steps.switched(
-            given.target, "answer for maintenance", {"candidate": 0}, maintenance=maintenance
-        ),
-        steps.verified("ask the front door until it answers for maintenance", maintenance=True),
-    ]
-
-
-def _way_back(given: StrategyInput, label: str) -> tuple[Step, ...]:
-    """The new release is stopped before the one before is started: they may not be able to run beside each other."""
-    target = given.target
-    limit = target.deployment.drain_seconds + 60.0
+def _back(target: Target, label: str) -> Iterator[Step]:
+    """The new release stops before the one before starts: the two may not be able to run beside each other."""
+    yield _batch("rollback", f"stop what was started in slot {label}", "stable", 0, target)
     count = steps.web_instances(target, label)
-    return (
-        Step(
-            "rollback",
-            f"stop what was started in slot {label}",
-            {"slot": "stable", "batch": _batch(0)},
-            timeout_seconds=limit,
-        ),
-        Step(
-            "rollback",
-            f"start the release before in slot {label} again",
-            {"slot": "stable", "batch": _batch(count)},
-            timeout_seconds=120.0,
-        ),
-        steps.healthy(target, label, "stable"),
-        steps.switched(target, f"give slot {label} all traffic again", {"stable": 100}),
-    )
+    yield _batch("rollback", f"start the release before in slot {label} again", "stable", count, target)
+    yield steps.healthy(target, label, "stable")
+    yield steps.switched(target, f"give slot {label} all traffic again", {"stable": 100})
 
 
-def _batch(instances: int) -> dict[str, int]:
-    return {"instances": instances, "others": 0}
-
-
-def _exposure(target: Target) -> tuple[float, float]:
-    return steps.exposed_at_100(target)
+def _batch(kind: str, title: str, role: str, instances: int, target: Target) -> Step:
+    """A state of the slot: so many instances of the release, and none of any other."""
+    params: Mapping[str, Any] = {"slot": role, "batch": {"instances": instances, "others": 0}}
+    return Step(kind, title, params, timeout_seconds=steps.deploy_limit(target))
