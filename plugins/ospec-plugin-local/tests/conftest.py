@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from email.message import Message
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -152,8 +153,8 @@ class Service:
         program = (self.folder / "files" / name / "server.py").read_text()
         return self.release(name, program)
 
-    def switch(self, weights: Mapping[str, float], **fields: Any) -> TrafficState:
-        return hooks.switch_traffic(self.context(SwitchContext, split=TrafficSplit(weights), **fields))
+    def switch(self, weights: Mapping[str, float], **split: Any) -> TrafficState:
+        return hooks.switch_traffic(self.context(SwitchContext, split=TrafficSplit(weights, **split)))
 
     def retire(self, slot: str | None = None, **fields: Any) -> None:
         hooks.retire(self.context(RetireContext, slot=slot, **fields))
@@ -176,13 +177,19 @@ class Service:
 
     def ask(self, path: str = "/", address: str = "") -> tuple[int, str]:
         """Status and release header of one answer."""
+        status, told, _ = self.ask_all(path, address=address)
+        return status, told.get("x-ospec-release", "")
+
+    def ask_all(
+        self, path: str = "/", headers: Mapping[str, str] | None = None, address: str = "", method: str = "GET"
+    ) -> tuple[int, Message, bytes]:
+        """Status, headers and body of one answer."""
         parts = urlsplit(address or f"http://127.0.0.1:{self.port}")
         connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10.0)
         with contextlib.closing(connection):
-            connection.request("GET", path)
+            connection.request(method, path, headers=dict(headers or {}))
             answer = connection.getresponse()
-            answer.read()
-            return answer.status, answer.headers.get("x-ospec-release", "")
+            return answer.status, answer.headers, answer.read()
 
 
 class Load:

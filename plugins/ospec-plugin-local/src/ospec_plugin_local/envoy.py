@@ -12,12 +12,15 @@ from ospec.errors import FatalError
 from ospec.models.context import HookContext
 
 from ospec_plugin_local.admin import AdminError, get
-from ospec_plugin_local.envoy_config import CLUSTERS, FRONT, weights_of
+from ospec_plugin_local.envoy_words import CLUSTERS, FRONT
 from ospec_plugin_local.place import Place
 
 _PATIENCE_SECONDS = 10.0
 _POLL_SECONDS = 0.0005
 _SLOWEST_POLL_SECONDS = 0.02
+Told = tuple[str, Mapping[str, Any]]
+"""Its version, and a route configuration."""
+NOTHING_TOLD: Told = ("", {})
 
 
 class Envoy:
@@ -56,13 +59,13 @@ class Envoy:
                     self._rename_to(path, before)
                 raise
 
-    def told(self, keys: Mapping[str, str]) -> dict[str, float]:
-        """The percents that the front door was told last, as the file says."""
+    def told(self) -> Told:
+        """What the front door was told last, as the file says."""
         try:
             content = json.loads((self._place.routes / f"{FRONT}.json").read_bytes())
-            return weights_of(content["resources"][0], keys)
+            return str(content["version_info"]), content["resources"][0]
         except (OSError, ValueError, LookupError):
-            return {}
+            return NOTHING_TOLD
 
     def told_at(self) -> float:
         """When the front door was told its shares last, in Unix seconds; 0 where it never was."""
@@ -87,18 +90,18 @@ class Envoy:
         except AdminError:
             return 0
 
-    def weights(self, keys: Mapping[str, str]) -> dict[str, float]:
-        """The percents that the front door gives now, by slot label; `keys` tells the label of each cluster.
+    def served(self) -> Told:
+        """What the front door does now.
 
         Raises:
             AdminError: Envoy does not answer.
         """
         dump = json.loads(get(self._socket, f"/config_dump?resource=dynamic_route_configs&name_regex=^{FRONT}$"))
         for entry in dump.get("configs", []):
-            served = entry.get("route_config", {})
-            if served.get("name") == FRONT:
-                return weights_of(served, keys)
-        return {}
+            configuration = entry.get("route_config", {})
+            if configuration.get("name") == FRONT:
+                return str(entry.get("version_info", "")), configuration
+        return NOTHING_TOLD
 
     def _rename_to(self, path: Path, content: bytes) -> None:
         draft = self._place.envoy / "stage" / path.name

@@ -13,11 +13,12 @@ from ospec.models.target import Target
 
 from ospec_plugin_local.binary import envoy_path
 from ospec_plugin_local.observation import look
-from ospec_plugin_local.place import Place, place_of
+from ospec_plugin_local.place import place_of
 from ospec_plugin_local.programs import check_commands, environment
 from ospec_plugin_local.residents import Residents
 from ospec_plugin_local.settings import settings_of
 from ospec_plugin_local.slots import Slots
+from ospec_plugin_local.splits import checked_split
 from ospec_plugin_local.state import SLOTS, State, changing, load_state, save_state
 
 
@@ -53,26 +54,29 @@ def make_able(ctx: DeployContext | RollbackContext) -> Deployment:
 def switch(ctx: SwitchContext) -> TrafficState:
     """Give each slot its share, and wait until the proxy serves it."""
     place = place_of(ctx.home, ctx.target)
-    state, weights = _checked_split(ctx, place)
+    state, split = checked_split(ctx, place)
     residents = Residents(place)
     with changing(ctx, place):
-        residents.have_ready(ctx, state, weights)
-        if not residents.gives(state, weights):
+        residents.have_ready(ctx, state, {*split.weights, *(rule.slot for rule in split.headers)})
+        if not residents.gives(state, split):
             # Kept before the proxy is told: a generation is never used twice. Which slot serves is in what the proxy
             # was told, so that a crash in between leaves nothing wrong.
-            state = _whole(evolve(state, generation=state.generation + 1), weights)
+            state = _whole(evolve(state, generation=state.generation + 1), split.weights)
             save_state(place, state)
-            residents.tell_front(ctx, state, weights)
-        elif _whole(state, weights) != state:
-            state = _whole(state, weights)
+            residents.tell_front(ctx, state, split)
+        elif _whole(state, split.weights) != state:
+            state = _whole(state, split.weights)
             save_state(place, state)
         applied_at = time.time()
-    observed = residents.weights(state)
+    observed = residents.split(state)
     return TrafficState(
-        {label: observed.get(label, 0.0) for label in {*state.slots, *ctx.split.weights}},
+        {label: observed.weights.get(label, 0.0) for label in {*state.slots, *ctx.split.weights}},
         address=state.address,
         generation=str(state.generation),
         applied_at=applied_at,
+        headers=observed.headers,
+        sticky=observed.sticky,
+        maintenance=observed.maintenance is not None,
     )
 
 
@@ -138,24 +142,3 @@ def with_settings(state: State | None, target: Target) -> State:
         log_bytes=settings.log_megabytes << 20,
         log_files=settings.log_files,
     )
-
-
-def _checked_split(ctx: SwitchContext, place: Place) -> tuple[State, dict[str, float]]:
-    """The state, and the shares of the slots that get traffic."""
-    state = load_state(place)
-    if state is None or not state.slots:
-        raise FatalError(
-            f"{ctx.target.service} in {ctx.target.environment} is not deployed here",
-            code="not-deployed",
-            where="local",
-            hints=("deploy it first: ospec run deploy",),
-        )
-    weights = {label: share for label, share in ctx.split.weights.items() if share > 0}
-    if set(weights) - set(state.slots) or abs(sum(weights.values()) - 100) > 0.01:
-        raise FatalError(
-            f"cannot give traffic like this: {dict(ctx.split.weights)}; there are the slots {sorted(state.slots)}",
-            code="bad-split",
-            where="local",
-            hints=("see slots and weights: ospec status",),
-        )
-    return state, weights

@@ -13,11 +13,17 @@ from typing import Any
 from attrs import evolve
 from ospec.errors import FatalError, RefusedError
 from ospec.models.context import HookContext
+from ospec.models.live import TrafficSplit
 
 from ospec_plugin_local import envoy_config, pids, wire
 from ospec_plugin_local.admin import AdminError
 from ospec_plugin_local.binary import envoy_path
+from ospec_plugin_local.division import parts_of
 from ospec_plugin_local.envoy import Envoy, last_lines
+from ospec_plugin_local.envoy_clusters import clusters
+from ospec_plugin_local.envoy_reading import split_of
+from ospec_plugin_local.envoy_routes import routes
+from ospec_plugin_local.envoy_words import CLUSTERS, FRONT
 from ospec_plugin_local.place import Place
 from ospec_plugin_local.ports import free_ports, is_free
 from ospec_plugin_local.programs import write_spec
@@ -166,18 +172,26 @@ class Residents:
                     ) from error
             ctx.pause(_POLL_SECONDS)
 
-    def weights(self, state: State) -> dict[str, float]:
-        """The percents that the front door gives, by slot label; as it was told last where Envoy does not answer."""
-        keys = {slot.key: label for label, slot in state.slots.items()}
+    def split(self, state: State) -> TrafficSplit:
+        """What the front door does, slots by label; what it was told last where Envoy does not answer."""
         try:
-            return self.envoy.weights(keys)
+            _, configuration = self.envoy.served()
         except AdminError:
-            return self.envoy.told(keys)
+            _, configuration = self.envoy.told()
+        return split_of(configuration, state.keys)
 
-    def gives(self, state: State, weights: Mapping[str, float]) -> bool:
-        """Whether the front door was told these percents and gives them."""
-        keys = {slot.key: label for label, slot in state.slots.items()}
-        return self.envoy.told(keys) == weights and self.weights(state) == weights
+    def weights(self, state: State) -> Mapping[str, float]:
+        """The percents that the front door gives, by slot label."""
+        return self.split(state).weights
+
+    def gives(self, state: State, split: TrafficSplit) -> bool:
+        """Whether the front door was told this and serves it."""
+        wanted = self._front(state, split)["resources"][0]
+        version, told = self.envoy.told()
+        try:
+            return told == wanted and self.envoy.served()[0] == version
+        except AdminError:
+            return False
 
     def have_ready(self, ctx: HookContext, state: State, labels: Iterable[str]) -> None:
         """Have Envoy run and hold these slots to be healthy; raises as `wait_for_slot`."""
@@ -211,20 +225,20 @@ class Residents:
 
     def tell_clusters(self, ctx: HookContext, state: State) -> None:
         """Tell Envoy the clusters and wait until it serves them; an Envoy that is down reads them later."""
-        content = envoy_config.clusters(state.slots, state.generation)
-        self.envoy.tell(ctx, envoy_config.CLUSTERS, content, self.lives(ENVOY))
+        self.envoy.tell(ctx, CLUSTERS, clusters(state.held, state.generation), self.lives(ENVOY))
 
     def tell_slot(self, ctx: HookContext, state: State, label: str) -> None:
         """Tell Envoy the routes of a slot's own address, which reach what it holds and nothing else."""
-        content = envoy_config.routes(
-            label, state.slots, {label: 100.0} if label in state.slots else {}, state.generation
-        )
+        alone = TrafficSplit({label: 100.0} if label in state.slots else {})
+        content = routes(label, alone, parts_of(state), state.generation)
         self.envoy.tell(ctx, label, content, self.lives(ENVOY))
 
-    def tell_front(self, ctx: HookContext, state: State, weights: Mapping[str, float]) -> None:
-        """Tell Envoy the routes of the front door: percents by slot label."""
-        content = envoy_config.routes(envoy_config.FRONT, state.slots, weights, state.generation)
-        self.envoy.tell(ctx, envoy_config.FRONT, content, self.lives(ENVOY))
+    def tell_front(self, ctx: HookContext, state: State, split: TrafficSplit) -> None:
+        """Tell Envoy the routes of the front door."""
+        self.envoy.tell(ctx, FRONT, self._front(state, split), self.lives(ENVOY))
+
+    def _front(self, state: State, split: TrafficSplit) -> dict[str, Any]:
+        return routes(FRONT, split, parts_of(state), state.generation)
 
     def _keeper_answers(self) -> bool:
         try:
@@ -266,11 +280,11 @@ class Residents:
         moved = self.lives(ENVOY) and pids.read_record(path) != wanted
         pids.write_record(path, wanted)
         if not self.lives(ENVOY):
-            weights = self.weights(state)
+            split = self.split(state)
             self.tell_clusters(ctx, state)
             for label in SLOTS:
                 self.tell_slot(ctx, state, label)
-            self.tell_front(ctx, state, weights)
+            self.tell_front(ctx, state, split)
         command = [str(envoy_path()), "-c", str(path), "--concurrency", "2", "--disable-hot-restart"]
         command += ["-l", "warning", "--reject-unknown-dynamic-fields"]
         keeper = [sys.executable, "-S", "-m", "ospec_plugin_local.keeper", str(state.log_bytes), str(state.log_files)]

@@ -11,6 +11,7 @@ from ospec_plugin_local import pids
 from ospec_plugin_local.ports import is_free
 from ospec_plugin_local.programs import counts, new_slot, write_specs
 from ospec_plugin_local.residents import KEEPER, Residents
+from ospec_plugin_local.splits import without
 from ospec_plugin_local.state import SlotState, State, save_state
 
 _SETTLE_SECONDS = 0.05
@@ -53,8 +54,8 @@ class Slots:
 
     def replace(self, ctx: DeployContext | RollbackContext, state: State, label: str, values: dict[str, str]) -> State:
         """Put the release into the slot, in place of what it held; where it serves, users follow once it is healthy."""
-        served = self._residents.weights(state)
-        if label in state.slots and label not in served:
+        split = self._residents.split(state)
+        if label in state.slots and label not in split.weights:
             state = self.take_away(state, label)
         former = state.slots.get(label)
         held = new_slot(ctx, state, label)
@@ -70,10 +71,10 @@ class Slots:
             save_state(self._place, state)
             self._start(ctx, state, held, values)
             return state
-        both = evolve(state, slots={**state.slots, f"{label} before": former})
+        both = evolve(state, others=(*state.others, former))
         self._start(ctx, both, held, values)
         self._residents.wait_for_slot(ctx, held, ctx.target.startup_seconds)
-        self._residents.tell_front(ctx, both, served)
+        self._residents.tell_front(ctx, both, split)
         state = evolve(state, generation=state.generation + 1)
         save_state(self._place, state)
         self._drain(former)
@@ -93,6 +94,9 @@ class Slots:
             past={**state.past, label: held},
             former="" if state.former == label else state.former,
         )
+        split = self._residents.split(state)
+        if without(split, label) != split:
+            self._residents.tell_front(self._ctx, state, without(split, label))
         self._residents.tell_slot(self._ctx, left, label)
         self._drain(held)
         self._residents.stop_programs(held.program_names, left)

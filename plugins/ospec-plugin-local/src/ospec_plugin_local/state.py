@@ -27,6 +27,8 @@ class InstanceState:
     process: str
     port: int | None
     """None for a worker."""
+    leaving: bool = False
+    """It gets no more requests, and ends when those under way have."""
 
 
 @frozen
@@ -47,7 +49,7 @@ class SlotState:
     @property
     def ports(self) -> tuple[int, ...]:
         """Ports of the instances that take traffic."""
-        return tuple(one.port for one in self.instances if one.process == "web" and one.port)
+        return tuple(one.port for one in self.instances if one.process == "web" and one.port and not one.leaving)
 
     def program(self, instance: InstanceState) -> str:
         """The name of an instance's program, its files and its log."""
@@ -61,7 +63,10 @@ class SlotState:
 
 @frozen
 class State:
-    """All of it. `slots` and `past` are by label. Who gets which traffic is in what was told to the proxy."""
+    """All of it. `slots` and `past` are by label; `slots` has what was asked for last.
+
+    Who gets which traffic is in what was told to the proxy.
+    """
 
     host: str
     port: int
@@ -81,6 +86,8 @@ class State:
     slots: Mapping[str, SlotState] = field(factory=dict)
     past: Mapping[str, SlotState] = field(factory=dict)
     """What each slot held last, for its logs."""
+    others: tuple[SlotState, ...] = ()
+    """What else is in slots whose instances are replaced in place, a few at a time."""
 
     @property
     def address(self) -> str:
@@ -90,7 +97,21 @@ class State:
     @property
     def program_names(self) -> tuple[str, ...]:
         """Every program of every slot."""
-        return tuple(name for slot in self.slots.values() for name in slot.program_names)
+        return tuple(name for held in self.held for name in held.program_names)
+
+    @property
+    def held(self) -> tuple[SlotState, ...]:
+        """Every deployment of every slot."""
+        return (*self.slots.values(), *self.others)
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """The slot's label of each deployment's key."""
+        return {one.key: one.label for one in self.held}
+
+    def held_in(self, label: str) -> tuple[SlotState, ...]:
+        """What a slot holds, the release that was asked for last first."""
+        return tuple(one for one in self.held if one.label == label)
 
 
 def url_of(host: str, port: int) -> str:
