@@ -136,7 +136,7 @@ def fixed_sample(weight: float, candidate: float = 0.03, stable: float = 0.01) -
     pooled = (candidate + stable * beside) / (1.0 + beside)
     null = math.sqrt(pooled * (1.0 - pooled) * (1.0 + 1.0 / beside))
     real = math.sqrt(candidate * (1.0 - candidate) + stable * (1.0 - stable) / beside)
-    return float(math.ceil(((Z_ONE_PERCENT * null + 1.2816 * real) / (candidate - stable)) ** 2))
+    return float(math.ceil(math.pow((Z_ONE_PERCENT * null + 1.2816 * real) / (candidate - stable), 2)))
 
 
 def missed() -> dict[str, float]:

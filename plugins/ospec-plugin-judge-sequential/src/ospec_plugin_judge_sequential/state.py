@@ -59,6 +59,7 @@ def _kept(memory: Memory) -> Mapping[str, Any]:
         "marks": memory.marks,
         "seen": list(memory.seen),
         "newest": memory.newest,
+        "after": memory.after,
         "open": memory.open,
         "learned": memory.learned,
     }
