@@ -12,7 +12,7 @@ from ospec_plugin_judge_sequential.comparisons import comparisons_of
 from ospec_plugin_judge_sequential.counting import count, learn
 from ospec_plugin_judge_sequential.decision import OUTCOMES, decide
 from ospec_plugin_judge_sequential.evidence import Counts
-from ospec_plugin_judge_sequential.rows import read
+from ospec_plugin_judge_sequential.rows import names_of, read
 from ospec_plugin_judge_sequential.settings import JudgeSettings
 
 SETTINGS = JudgeSettings()
@@ -27,9 +27,9 @@ def counts_of(bins: Any, second: int, learned: Any) -> tuple[Any, Any]:
     pairs = []
     for metric in METRICS:
         series = [
-            {one.metric: [one for one in bins if one.release == release] for one in bins} for release in ("v2", "v1")
+            {name: [one for one in bins if (one.metric, one.release) == (name, release)] for name in names_of(metric)}
+            for release in ("v2", "v1")
         ]
-        series = [{name: [o for o in rows if o.metric == name] for name, rows in one.items()} for one in series]
         own, other = (read(metric, one)[float(second)] for one in series)
         pairs.append((own, other))
     judged, learned = learn([pairs[1]], learned, 0.1)
