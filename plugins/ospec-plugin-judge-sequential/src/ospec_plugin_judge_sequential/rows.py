@@ -32,12 +32,12 @@ def read(metric: JudgedMetric, series: Series) -> dict[float, Row]:
 
     Requests count once their errors are told, too: a series that is late is not a series of zeros.
     """
-    first, *others = (_once(series.get(name, ())) for name in names_of(metric))
+    first = _once(series, names_of(metric)[0])
     if metric.kind == "gauge":
         return {at: [one.value, 1] for at, one in first.items()}
     if metric.kind == "latency":
         return {at: _histogram(one) for at, one in first.items() if one.buckets}
-    (errors,) = others
+    errors = _once(series, "errors")
     return {
         at: [float(round(one.value)), float(round(min(errors[at].value, one.value)))]
         for at, one in first.items()
@@ -45,8 +45,8 @@ def read(metric: JudgedMetric, series: Series) -> dict[float, Row]:
     }
 
 
-def _once(found: Sequence[Measurement]) -> dict[float, Measurement]:
-    return {one.at: one for one in reversed(found)}
+def _once(series: Series, name: str) -> dict[float, Measurement]:
+    return {one.at: one for one in reversed(series.get(name, ()))}
 
 
 def _histogram(one: Measurement) -> Row:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from attrs import evolve, field, frozen
 from ospec.models.judging import JudgedMetric
 
 from ospec_plugin_judge_sequential.rows import SECONDS, Row, Series, plus, read, size
@@ -25,15 +24,14 @@ Marks = list[float | None]
 _NO_MARKS: Marks = [None, None]
 
 
-@frozen(kw_only=True)
-class Memory:
+class Memory(NamedTuple):
     """What has to be remembered of one metric from look to look."""
 
     source: str = ""
     """The source that is judged: the one that saw most."""
-    totals: Mapping[str, float] = field(factory=dict)
+    totals: Mapping[str, float] = {}
     """How much each source saw."""
-    marks: Mapping[str, Marks] = field(factory=dict)
+    marks: Mapping[str, Marks] = {}
     """By source, up to when its bins were counted."""
     seen: tuple[float, float] = (0.0, 0.0)
     """How much the judged source saw of both, paired or not."""
@@ -41,9 +39,9 @@ class Memory:
     """The newest second seen, as a number of seconds (of blocks, for a gauge) since 1970."""
     after: int | None = None
     """Seconds up to this one were another source's: none counts twice."""
-    open: Mapping[str, list[Row | None]] = field(factory=dict)
+    open: Mapping[str, list[Row | None]] = {}
     """Rows of both in seconds that are not closed."""
-    learned: Mapping[str, Any] = field(factory=dict)
+    learned: Mapping[str, Any] = {}
     """For latency: the histogram of earlier stable answers, or the thresholds that came from it."""
 
 
@@ -63,7 +61,7 @@ def close_seconds(metric: JudgedMetric, sources: Sources, memory: Memory, concur
         fresh[source] = new
     source = max(totals, key=lambda name: (totals[name], name == memory.source), default="")
     if source != memory.source:
-        memory = evolve(memory, open={}, after=memory.newest)
+        memory = memory._replace(open={}, after=memory.newest)
     opened, newest, seen = _opened(metric, memory, fresh.get(source, []))
     done = [second for second, pair in opened.items() if _complete(metric, int(second), pair, newest, concurrent)]
     closed: Closed = [(opened[second][CANDIDATE], opened[second][STABLE]) for second in sorted(done, key=int)]
