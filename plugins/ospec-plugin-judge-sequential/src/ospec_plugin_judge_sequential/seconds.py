@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from attrs import evolve, field, frozen
 from ospec.models.judging import JudgedMetric
 
 from ospec_plugin_judge_sequential.rows import SECONDS, Row, Series, plus, read, size
@@ -25,23 +24,24 @@ Marks = list[float | None]
 _NO_MARKS: Marks = [None, None]
 
 
-@frozen(kw_only=True)
-class Memory:
+class Memory(NamedTuple):
     """What has to be remembered of one metric from look to look."""
 
     source: str = ""
     """The source that is judged: the one that saw most."""
-    totals: Mapping[str, float] = field(factory=dict)
+    totals: Mapping[str, float] = {}
     """How much each source saw."""
-    marks: Mapping[str, Marks] = field(factory=dict)
+    marks: Mapping[str, Marks] = {}
     """By source, up to when its bins were counted."""
     seen: tuple[float, float] = (0.0, 0.0)
     """How much the judged source saw of both, paired or not."""
     newest: int | None = None
     """The newest second seen, as a number of seconds (of blocks, for a gauge) since 1970."""
-    open: Mapping[str, list[Row | None]] = field(factory=dict)
+    after: int | None = None
+    """Seconds up to this one were another source's: none counts twice."""
+    open: Mapping[str, list[Row | None]] = {}
     """Rows of both in seconds that are not closed."""
-    learned: Mapping[str, Any] = field(factory=dict)
+    learned: Mapping[str, Any] = {}
     """For latency: the histogram of earlier stable answers, or the thresholds that came from it."""
 
 
@@ -60,8 +60,9 @@ def close_seconds(metric: JudgedMetric, sources: Sources, memory: Memory, concur
         totals[source] = totals.get(source, 0.0) + sum(size(metric, row) for _, _, row in new)
         fresh[source] = new
     source = max(totals, key=lambda name: (totals[name], name == memory.source), default="")
-    known = memory if source == memory.source else evolve(memory, open={})
-    opened, newest, seen = _opened(metric, known, fresh.get(source, []), source)
+    if source != memory.source:
+        memory = memory._replace(open={}, after=memory.newest)
+    opened, newest, seen = _opened(metric, memory, fresh.get(source, []))
     done = [second for second, pair in opened.items() if _complete(metric, int(second), pair, newest, concurrent)]
     closed: Closed = [(opened[second][CANDIDATE], opened[second][STABLE]) for second in sorted(done, key=int)]
     return closed, Memory(
@@ -70,6 +71,7 @@ def close_seconds(metric: JudgedMetric, sources: Sources, memory: Memory, concur
         marks=marks,
         seen=seen,
         newest=newest,
+        after=memory.after,
         open={second: pair for second, pair in opened.items() if second not in done},
         learned=memory.learned,
     )
@@ -89,16 +91,13 @@ def _new_rows(metric: JudgedMetric, releases: Mapping[int, Series], marks: Marks
 
 
 def _opened(
-    metric: JudgedMetric, memory: Memory, new: _New, source: str
+    metric: JudgedMetric, memory: Memory, new: _New
 ) -> tuple[dict[str, list[Row | None]], int | None, tuple[float, float]]:
-    """Seconds that are not closed with the new rows in them, the newest second, and how much was seen of both.
-
-    Where another source is judged from now on, what came before stays with the one before: no second counts twice.
-    """
+    """Seconds that are not closed with the new rows in them, the newest second, and how much was seen of both."""
     opened, newest, seen = dict(memory.open), memory.newest, list(memory.seen)
     for at, release, row in new:
         second = math.floor(at / SECONDS[metric.kind])
-        if source != memory.source and memory.newest is not None and second <= memory.newest:
+        if memory.after is not None and second <= memory.after:
             continue
         pair = list(opened.get(str(second), (None, None)))
         pair[release] = plus(pair[release], row)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from attrs import frozen
 from ospec.models.judging import Finding, JudgedMetric, JudgeInput, VerdictOutcome
 
 from ospec_plugin_judge_sequential.comparisons import LEAST_BLOCKS, RUNGS, Comparison
@@ -16,8 +16,7 @@ from ospec_plugin_judge_sequential.settings import JudgeSettings
 _RUNG_NAMES = dict(zip(RUNGS, ("median", "p95", "p99", "1.5 times the p99"), strict=True))
 
 
-@frozen
-class Seen:
+class Seen(NamedTuple):
     """Trials and hits of both releases in one comparison."""
 
     candidate: float

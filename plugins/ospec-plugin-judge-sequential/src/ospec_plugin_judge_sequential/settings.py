@@ -38,7 +38,7 @@ class JudgeSettings:
     """By metric, the smallest effect that matters. Errors: 0.001 more of all requests. Latency: 0.1 of the
     time. Gauges: 0.2 of the stable release's value."""
     margins: Mapping[str, float] = field(factory=dict, validator=_within(0, 1))
-    """By metric, how much worse may pass. Errors: 0.015 of all requests. Latency: 0.1 of all answers at the stable
+    """By metric, how much worse may pass. Errors: 0.02 of all requests. Latency: 0.1 of all answers at the stable
     median, half as much at its p95, a fifth at its p99 and beyond."""
     weights: Mapping[str, float] = field(factory=dict, validator=_within(0, 1e9))
     """By metric, its share of the evidence beside the others' (1 where nothing is said)."""

@@ -48,17 +48,8 @@ def state_of(
     table = np.concatenate([np.stack(columns, axis=1), tally.worse, tally.fine], axis=1)
     return {
         "comparisons": dict(zip(keys_of(metrics, comparisons), table.tolist(), strict=True)),
-        "metrics": {metric.name: _kept(memory) for metric, memory in zip(metrics, memories, strict=True)},
-    }
-
-
-def _kept(memory: Memory) -> Mapping[str, Any]:
-    return {
-        "source": memory.source,
-        "totals": memory.totals,
-        "marks": memory.marks,
-        "seen": list(memory.seen),
-        "newest": memory.newest,
-        "open": memory.open,
-        "learned": memory.learned,
+        "metrics": {
+            metric.name: {**memory._asdict(), "seen": list(memory.seen)}
+            for metric, memory in zip(metrics, memories, strict=True)
+        },
     }

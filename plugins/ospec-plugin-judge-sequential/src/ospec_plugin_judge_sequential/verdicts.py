@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from attrs import frozen
+import numpy as np
 from ospec.models.judging import Finding, JudgedMetric, JudgeInput, Verdict, VerdictOutcome
 
 from ospec_plugin_judge_sequential import sentences
@@ -20,8 +21,7 @@ _MOST_LOG = 690.0
 """exp() of more is no float."""
 
 
-@frozen
-class Line:
+class Line(NamedTuple):
     """One comparison with all that is known of it."""
 
     comparison: Comparison
@@ -73,16 +73,12 @@ def _lines(comparisons: Comparisons, tally: Tally, decision: Decision) -> list[L
         map(Seen, *(column.tolist() for column in columns)),
         map(_e_value, decision.against.tolist()),
         map(_e_value, decision.favour.tolist()),
-        (decision.against + comparisons.log_weight).tolist(),
-        counted.tolist(),
+        np.where(counted, decision.against + comparisons.log_weight, -np.inf).tolist(),
         decision.enough.tolist(),
         decision.passed.tolist(),
         strict=True,
     )
-    return [
-        Line(one, seen, evidence, evidence_for, part if counts_now else -math.inf, enough, passed)
-        for one, seen, evidence, evidence_for, part, counts_now, enough, passed in rows
-    ]
+    return list(map(Line._make, rows))
 
 
 def _e_value(log: float) -> float:
