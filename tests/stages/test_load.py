@@ -292,7 +292,6 @@ def test_a_key_of_yaml_is_no_table(text: str, place: str) -> None:
         load_text(text, Path("ospec.yaml"))
 
 
-
 @pytest.mark.parametrize("name", ["ospec.toml", "ospec.yaml"])
 @settings(max_examples=200, deadline=None)
 @given(parts=st.lists(st.sampled_from(FRAGMENTS), max_size=9))

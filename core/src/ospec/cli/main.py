@@ -22,6 +22,7 @@ COMMANDS = {
     "logs": "Show what the instances print.",
     "history": "List the runs.",
     "show": "Show one run: its steps, evidence and trace.",
+    "judge": "Judge past runs again, or anew with other settings.",
     "resume": "Go on with an interrupted run.",
     "pause": "Have the open run go no further.",
     "promote": "Have the open run go on from where it waits.",

@@ -195,7 +195,9 @@ class BoundStep:
         return self._state.paused
 
     def passed(self) -> bool:
-        return self.step.id in self._state.passed or self._state.passed_all
+        exposing = [number for number, step in enumerate(self.plan.steps) if step.exposes_users]
+        waits_for_more = any(step.id == self.step.id for step in self.plan.steps[: max(exposing, default=0)])
+        return waits_for_more and (self.step.id in self._state.passed or self._state.passed_all)
 
     def looks(self) -> list[Mapping[str, Any]]:
         return [note["look"] for notes in self._state.notes.values() for note in notes if "look" in note]

@@ -26,6 +26,17 @@ def at_most(buckets: Buckets, milliseconds: float) -> float:
     return float(buckets[found - 1][1]) if found else 0.0
 
 
+def compact(buckets: Buckets) -> tuple[tuple[float, int], ...]:
+    """The same histogram without the bounds between two that say the same: no count and no quantile changes."""
+    counts = [count for _, count in buckets]
+    last = len(counts) - 1
+    return tuple(
+        (float(bound), int(count))
+        for at, (bound, count) in enumerate(buckets)
+        if count != (counts[at - 1] if at else 0) or (at < last and counts[at + 1] != count)
+    )
+
+
 def merged(one: Buckets, other: Buckets) -> list[list[float]]:
     """The buckets of both together, at every bound that one of them has."""
     bounds = sorted({float(pair[0]) for pair in (*one, *other)})

@@ -153,7 +153,7 @@ class StepRun(Protocol):
         ...
 
     def passed(self) -> bool:
-        """Whether a person ordered to go on from this step (`ospec promote`)."""
+        """Whether a person ordered to go on from this step (`ospec promote`); never so once everybody is exposed."""
         ...
 
     def looks(self) -> list[Mapping[str, Any]]:

@@ -10,7 +10,7 @@ from ospec.models.target import Target
 
 _DEPLOY_SECONDS = 120.0
 _SWITCH_SECONDS = 30.0
-_VERIFY_SECONDS = 60.0
+_VERIFY_SECONDS = 90.0
 _EXTRA_SECONDS = 30.0
 _SMOKE, _SMOKE_SCRIPT = "smoke_tests", "smoke_test"
 WEB = "web"
@@ -75,9 +75,9 @@ def switched(target: Target, title: str, weights: Mapping[str, float], **more: A
     return Step("switch", title, {"weights": dict(weights), **more}, timeout_seconds=limit)
 
 
-def verified(name: str = "the release", role: str = "candidate", **params: Any) -> Step:
+def verified(until: str = "the release answers", role: str = "candidate", **params: Any) -> Step:
     """Ask the front door until the switch before shows; `params` as the step kind `verify` takes them."""
-    title = f"ask the front door until {name} answers"
+    title = f"ask the front door until {until}"
     return Step("verify", title, {"slot": role, **params}, timeout_seconds=_VERIFY_SECONDS)
 
 

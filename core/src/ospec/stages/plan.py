@@ -164,7 +164,7 @@ def _failure_path(given: PlanInput) -> list[Step]:
             Step("retire", "take the failed first release away", {"slot": "all"}, timeout_seconds=_stop_limit(given))
         ]
     target, name = given.target, given.previous.name
-    verify = steps.verified(name, "stable")
+    verify = steps.verified(f"{name} answers", "stable")
     if given.rollout.in_place:
         again = [evolve(step, when="exposed") for step in steps.started_again(target, name, stable.label, "stable")]
         return [*(given.rollout.way_back or again), verify]

@@ -31,7 +31,7 @@ def go_back(target: Target, capabilities: Capabilities, live: LiveState, release
         (
             *([] if is_warm else steps.started_again(target, release.name, candidate, "candidate")),
             steps.switched(target, f"give {release.name} in slot {candidate} all traffic", {"candidate": 100}),
-            steps.verified(release.name),
+            steps.verified(f"{release.name} answers"),
             steps.retired(target, stable.label),
         ),
         candidate=candidate,
@@ -48,7 +48,7 @@ def bring_up(target: Target, live: LiveState, release: Release) -> Rollout:
         (
             *steps.started_again(target, release.name, stable.label, "stable"),
             steps.switched(target, f"give slot {stable.label} all traffic", {"stable": 100}),
-            steps.verified(release.name, "stable"),
+            steps.verified(f"{release.name} answers", "stable"),
         ),
         candidate=stable.label,
         in_place=True,

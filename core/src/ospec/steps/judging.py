@@ -6,11 +6,14 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ospec.converter import from_json, to_json
+from attrs import evolve
+
+from ospec.converter import to_json
 from ospec.errors import FatalError
 from ospec.judges.metrics import judged_metrics
 from ospec.models.judging import JudgedMetric, JudgeInput, Phase, Verdict
 from ospec.models.live import Measurement, Slot
+from ospec.models.measuring import compact
 from ospec.models.registration import StepRun
 
 _EARLIER_SECONDS = 120.0
@@ -34,8 +37,8 @@ class Judging:
         self._metrics: tuple[JudgedMetric, ...] = judged_metrics(self._candidate.target)
         earlier = [look for look in run.looks() if look["judge"] == self._judge.name]
         self._state: Mapping[str, Any] = earlier[-1]["verdict"]["state"] if earlier else {}
-        self._since = float(earlier[0]["since"]) if earlier else time.time()
-        self._last_at = float(earlier[-1]["at"]) if earlier else self._since - _EARLIER_SECONDS
+        self._began = time.time()
+        self._last_at = float(earlier[-1]["at"]) if earlier else self._began - _EARLIER_SECONDS
 
     def look(self) -> Verdict:
         """Judge once.
@@ -44,7 +47,7 @@ class Judging:
             FatalError: the release is worse (``regressed``), with the verdict's sentence.
         """
         at = time.time()
-        bins = tuple(one for one in self._collected(at) if self._counts(one))
+        bins = tuple(evolve(one, buckets=compact(one.buckets)) for one in self._collected(at) if self._counts(one))
         given = JudgeInput(
             candidate=self._candidate.release.name,
             stable=self._stable,
@@ -56,7 +59,7 @@ class Judging:
         )
         verdict = self._judge.judge(given)
         self._state, self._last_at = verdict.state, at
-        self._run.note(look=look_json(self._judge.name, self._since, at, given, verdict))
+        self._run.note(look=look_json(self._judge.name, at, given, verdict))
         if verdict.outcome == "regress":
             raise FatalError(
                 verdict.sentence,
@@ -71,22 +74,11 @@ class Judging:
         return [one for _, answer in answers for one in answer]
 
     def _counts(self, one: Measurement) -> bool:
-        """What the candidate did before users reached it (its own checks) says nothing of how it serves them."""
-        return one.release != self._candidate.release.name or one.at >= self._since
+        """What the candidate was asked before this step began were checks of our own, not users."""
+        return one.release != self._candidate.release.name or one.at >= self._began
 
 
-def look_json(judge: str, since: float, at: float, given: JudgeInput, verdict: Verdict) -> Mapping[str, Any]:
+def look_json(judge: str, at: float, given: JudgeInput, verdict: Verdict) -> Mapping[str, Any]:
     """A look as the journal keeps it: enough to give the same verdict again (`ospec judge replay`)."""
     kept = {key: value for key, value in to_json(given).items() if key != "state"}
-    return {"judge": judge, "since": since, "at": at, "given": kept, "verdict": to_json(verdict)}
-
-
-def given_of(look: Mapping[str, Any], state: Mapping[str, Any], settings: type | None) -> JudgeInput:
-    """What a judge was given at a look of the journal; `state` is what the look before gave back."""
-    kept = {key: value for key, value in look["given"].items() if key != "settings"}
-    given = from_json({**kept, "settings": None, "state": dict(state)}, JudgeInput)
-    if settings is None or look["given"]["settings"] is None:
-        return given
-    import attrs
-
-    return attrs.evolve(given, settings=from_json(look["given"]["settings"], settings))
+    return {"judge": judge, "at": at, "given": kept, "verdict": to_json(verdict)}

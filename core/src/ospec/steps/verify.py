@@ -113,14 +113,17 @@ def _by_answers(run: StepRun, asker: Asker, wanted: str, address: str) -> Mappin
 
 def _by_observation(run: StepRun, role: str) -> Mapping[str, Any]:
     wanted, waited = run.slot(role), 0.0
+    percent = float(run.step.params.get("share", {"weights": {role: 100}})["weights"][role])
     while True:
         live = run.observe()
         slot = live.slot(wanted.id)
-        if slot and slot.weight_percent >= 99.5:
-            return {"release": run.unit(role).release.name, "address": live.address}
+        if slot and abs(slot.weight_percent - percent) <= 0.5:
+            return {"release": run.unit(role).release.name, "address": live.address, "percent": percent}
         if waited > _PATIENCE_SECONDS:
             found = f"{slot.weight_percent:g} %" if slot else "nothing"
-            raise FatalError(f"slot {wanted.id} has {found} of the traffic, expected all", code="not-verified")
+            raise FatalError(
+                f"slot {wanted.id} has {found} of the traffic, expected {percent:g} %", code="not-verified"
+            )
         waited += 0.2
         run.pause(0.2)
 

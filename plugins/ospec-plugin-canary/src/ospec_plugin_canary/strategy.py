@@ -63,7 +63,7 @@ def _stage(given: StrategyInput, stage: Stage, last: bool) -> Iterator[Step]:
     weights = {"candidate": stage.weight, "stable": 100 - stage.weight}
     yield steps.switched(target, title, weights, **more)
     share = {"headers": rules, "weights": weights}
-    yield steps.verified("both releases", share=share)
+    yield steps.verified("both releases answer", share=share)
     yield _judged(given, stage, last)
 
 

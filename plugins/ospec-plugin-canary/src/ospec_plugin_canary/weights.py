@@ -35,19 +35,17 @@ def stages_of(deployment: Deployment) -> list[Stage]:
     """
     headers = _HEADERS if deployment.match_headers is None else deployment.match_headers
     seconds = deployment.analysis.interval if deployment.analysis.interval is not None else _SECONDS
-    if not deployment.steps:
-        return [Stage(weight, seconds, headers) for weight in _weights(deployment)]
-    stages: list[Stage] = []
+    stages = [Stage(weight, seconds, headers) for weight in _weights(deployment)] if not deployment.steps else []
     for number, step in enumerate(deployment.steps):
         headers = step.match_headers or headers
         stages.append(_stage(step, number, stages[-1].weight if stages else None, seconds, headers))
-    if stages[-1].weight >= 100:
-        stages.pop()  # the last step to all traffic is every canary's own
+    while stages and stages[-1].weight >= 100:
+        stages.pop()  # the step to all traffic is every canary's own
     if not any(stage.weight > 0 for stage in stages):
         raise DocumentError(
-            "no step gives the canary a share of the traffic, so that nothing could be judged",
-            where="deployment.steps",
-            hints=("add a step such as { weight = 10 }",),
+            "nothing gives the canary a share of the traffic, so that nothing could be judged",
+            where="deployment.steps" if deployment.steps else "deployment.analysis.step_weight",
+            hints=("add a step such as { weight = 10 }, or use blue_green",),
         )
     return stages
 
@@ -70,8 +68,5 @@ def _stage(step: CanaryStep, number: int, before: float | None, seconds: float, 
 def _weights(deployment: Deployment) -> list[float]:
     each = float(deployment.analysis.step_weight or _STEP_WEIGHT)
     most = float(deployment.analysis.max_weight or max(_MAX_WEIGHT, each))
-    count = max(1, int(most // each))
-    weights = [each * number for number in range(1, count + 1)]
-    if weights[-1] < most:
-        weights.append(most)
-    return [weight for weight in weights if weight < 100]
+    weights = [each * number for number in range(1, int(most // each) + 1)]
+    return weights if weights and weights[-1] == most else [*weights, most]

@@ -59,7 +59,7 @@ def _closed(given: StrategyInput) -> Iterator[Step]:
         return
     answer = asdict(settings if isinstance(settings, MaintenanceSettings) else MaintenanceSettings())
     yield steps.switched(given.target, "answer for maintenance", {"candidate": 0}, maintenance=answer)
-    yield steps.verified("that it is down for maintenance", maintenance=True)
+    yield steps.verified("it answers for maintenance", maintenance=True)
 
 
 def _back(target: Target, label: str) -> Iterator[Step]:
