@@ -150,8 +150,14 @@ def test_not_enough_data_holds_and_no_regression_goes_on_but_only_pass_promotes(
 ) -> None:
     project = canary()
     deploy(project, quiet, "v1")
-    answers = {1: "not-enough-data", 2: "not-enough-data", 3: "no-regression", 4: "no-regression", 5: "no-regression"}
-    oracle.says = lambda look, given: answers.get(look, "pass")  # type: ignore[return-value]
+    answers: dict[int, VerdictOutcome] = {
+        1: "not-enough-data",
+        2: "not-enough-data",
+        3: "no-regression",
+        4: "no-regression",
+        5: "no-regression",
+    }
+    oracle.says = lambda look, given: answers.get(look, "pass")
     state = deploy(project, quiet, "v2")
     assert ended(state) == ("promoted", ExitCode.OK)
     by_step = {
