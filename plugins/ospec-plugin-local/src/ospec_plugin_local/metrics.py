@@ -22,12 +22,12 @@ def collect(ctx: MetricsContext) -> Iterator[Measurement]:
     state = load_state(place)
     if state is None:
         return
-    names = {held.key: held.release for held in (*state.past.values(), *state.slots.values())}
+    names = {held.key: held.release for held in (*state.past.values(), *state.held)}
     try:
         answer = wire.ask(str(place.keeper_socket), {"op": "bins", "since": time.time() - ctx.since_seconds})
     except wire.KeeperUnreachableError:
         return
-    wanted = {slot.release.name for slot in ctx.slots if slot.release}
+    wanted = {release.name for slot in ctx.slots for release in slot.releases}
     for one in answer["bins"]:
         release = names.get(one["cluster"])
         if release and (not wanted or release in wanted):

@@ -101,7 +101,9 @@ def retire(ctx: RetireContext) -> None:
     with changing(ctx, place):
         if ctx.slot is None:
             residents.take_away(state)
-            save_state(place, evolve(state, stable="", former="", slots={}, past={**state.past, **state.slots}))
+            save_state(
+                place, evolve(state, stable="", former="", slots={}, past={**state.past, **state.slots}, others=())
+            )
             return
         share = residents.weights(state).get(ctx.slot, 0.0)
         if share:

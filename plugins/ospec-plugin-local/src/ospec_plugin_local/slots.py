@@ -66,45 +66,54 @@ class Slots:
             slots={**state.slots, label: held},
             former="" if state.former == label else state.former,
         )
-        self._forget_logs(label)
+        self.forget_logs(state, label)
         if former is None:
             save_state(self._place, state)
             self._start(ctx, state, held, values)
             return state
         both = evolve(state, others=(*state.others, former))
         self._start(ctx, both, held, values)
-        self._residents.wait_for_slot(ctx, held, ctx.target.startup_seconds)
-        self._residents.tell_front(ctx, both, split)
+        self._residents.wait_for(ctx, [held], ctx.target.startup_seconds)
+        leaving = evolve(former, instances=tuple(evolve(one, leaving=True) for one in former.instances))
+        self._residents.tell_front(ctx, evolve(state, others=(*state.others, leaving)), split)
         state = evolve(state, generation=state.generation + 1)
         save_state(self._place, state)
         self._drain(former)
         self._residents.stop_programs(former.program_names, state)
+        state = self._residents.divide(ctx, state, label)
         self._residents.tell_clusters(ctx, state)
         return state
 
     def take_away(self, state: State, label: str) -> State:
-        """End what an idle slot holds: its way in first, then its programs, then its cluster."""
-        held = state.slots[label]
+        """End what an idle slot holds: its way in first, then its programs, then its clusters."""
+        inside = state.held_in(label)
         self._residents.heal(self._ctx, state)  # nothing can be told to what does not answer
         state = evolve(state, generation=state.generation + 1)
         save_state(self._place, state)  # before it is told: a generation is never used twice
         left = evolve(
             state,
             slots={other: slot for other, slot in state.slots.items() if other != label},
-            past={**state.past, label: held},
+            others=tuple(other for other in state.others if other.label != label),
+            past={**state.past, label: inside[0]},
             former="" if state.former == label else state.former,
         )
         split = self._residents.split(state)
         if without(split, label) != split:
             self._residents.tell_front(self._ctx, state, without(split, label))
         self._residents.tell_slot(self._ctx, left, label)
-        self._drain(held)
-        self._residents.stop_programs(held.program_names, left)
+        for held in inside:
+            self._drain(held)
+        self._residents.stop_programs(tuple(name for held in inside for name in held.program_names), left)
         self._residents.tell_clusters(self._ctx, left)
-        if self._residents.lives(KEEPER):
-            self._residents.ask_keeper(self._ctx, {"op": "drop", "key": held.key})
+        for held in inside:
+            self.forget_values(held)
         save_state(self._place, left)
         return left
+
+    def forget_values(self, held: SlotState) -> None:
+        """Have the keeper forget a deployment's environment."""
+        if self._residents.lives(KEEPER):
+            self._residents.ask_keeper(self._ctx, {"op": "drop", "key": held.key})
 
     def _drain(self, held: SlotState) -> None:
         """Wait for requests under way, at most `drain_seconds` since traffic moved; the rest ends with the slot."""
@@ -139,6 +148,8 @@ class Slots:
                 ended = True
         return ended
 
-    def _forget_logs(self, label: str) -> None:
+    def forget_logs(self, state: State, label: str) -> None:
+        """Remove the logs of what a slot does not hold any more."""
         for path in self._place.logs.glob(f"{label}-*.log*"):
-            path.unlink(missing_ok=True)
+            if path.name.partition(".")[0] not in state.keys:
+                path.unlink(missing_ok=True)

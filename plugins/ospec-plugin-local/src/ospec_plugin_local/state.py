@@ -17,6 +17,8 @@ from ospec_plugin_local.place import Place, writing
 
 VERSION = 1
 SLOTS = ("blue", "green")
+WEB = "web"
+"""The process that takes traffic."""
 
 
 @frozen
@@ -49,7 +51,7 @@ class SlotState:
     @property
     def ports(self) -> tuple[int, ...]:
         """Ports of the instances that take traffic."""
-        return tuple(one.port for one in self.instances if one.process == "web" and one.port and not one.leaving)
+        return tuple(one.port for one in self.instances if one.process == WEB and one.port and not one.leaving)
 
     def program(self, instance: InstanceState) -> str:
         """The name of an instance's program, its files and its log."""
