@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 from attrs import evolve
 from ospec.models.context import (
+    Batch,
     Deadline,
     DeployContext,
     HealthContext,
@@ -140,6 +141,10 @@ class Service:
     def deploy(self, name: str, slot: str = "", program: str = SERVER, **fields: Any) -> Deployment:
         release, files = self.release(name, program)
         return hooks.deploy(self.context(DeployContext, release=release, files=files, slot=slot, **fields))
+
+    def batch(self, name: str, instances: int, others: int, least_ready: int = 0, **fields: Any) -> Deployment:
+        """One batch of a rolling rollout in blue."""
+        return self.deploy(name, "blue", batch=Batch(instances, others, least_ready), **fields)
 
     def rollback(self, name: str, slot: str, as_it_is: bool = False, **fields: Any) -> Deployment:
         release, files = self.release_as_it_is(name) if as_it_is else self.release(name)

@@ -102,11 +102,12 @@ class Residents(Proxy):
         return self.envoy.answers() if name == ENVOY else self._keeper_answers()
 
     def start_programs(self, state: State) -> bool:
-        """Have every program of the state run; whether one did not."""
-        self.supervisor.configure([*RESIDENTS, *state.program_names], state.stop_seconds)
+        """Have every program of the state run that is written down; whether one did not."""
+        names = self._written(state)
+        self.supervisor.configure([*RESIDENTS, *names], state.stop_seconds)
         self.supervisor.apply()
         known = self.supervisor.programs()
-        idle = [name for name in state.program_names if known[name]["statename"] in ("STOPPED", "EXITED", "FATAL")]
+        idle = [name for name in names if known[name]["statename"] in ("STOPPED", "EXITED", "FATAL")]
         for name in idle:
             self.supervisor.begin(name)
         return bool(idle)
@@ -218,6 +219,9 @@ class Residents(Proxy):
         keeper = [sys.executable, "-S", "-m", "ospec_plugin_local.keeper", str(state.log_bytes), str(state.log_files)]
         for name, line in ((ENVOY, command), (KEEPER, keeper)):
             write_spec(place, name, line, directory=str(place.root), environment={}, key="", stop_seconds=5.0)
-        running = [name for name in state.program_names if (place.programs / f"{name}.json").exists()]
-        self.supervisor.configure([*RESIDENTS, *running], state.stop_seconds)
+        self.supervisor.configure([*RESIDENTS, *self._written(state)], state.stop_seconds)
         return moved
+
+    def _written(self, state: State) -> list[str]:
+        """Programs that a launcher can start; of those that leave, some may have gone."""
+        return [name for name in state.program_names if (self.place.programs / f"{name}.json").exists()]
