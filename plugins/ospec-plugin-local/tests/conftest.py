@@ -165,6 +165,10 @@ class Service:
         hooks.retire(self.context(RetireContext, slot=slot, **fields))
 
     def metrics(self, since_seconds: float = 30.0) -> list[Measurement]:
+        """What was counted at the proxy."""
+        return [one for one in self.measurements(since_seconds) if one.source == "envoy"]
+
+    def measurements(self, since_seconds: float = 30.0) -> list[Measurement]:
         return list(hooks.collect_metrics(self.context(MetricsContext, since_seconds=since_seconds)))
 
     def logs(self, **fields: Any) -> Iterator[LogLine]:
