@@ -286,6 +286,13 @@ FRAGMENTS = (
 )
 
 
+@pytest.mark.parametrize(("text", "place"), [("? - b:\n", "1:3"), ("x:\n  ? {a: 1}\n  : 2\n", "2:5")])
+def test_a_key_of_yaml_is_no_table(text: str, place: str) -> None:
+    with pytest.raises(DocumentFaults, match=rf"ospec.yaml:{place}: .*cannot be a key"):
+        load_text(text, Path("ospec.yaml"))
+
+
+
 @pytest.mark.parametrize("name", ["ospec.toml", "ospec.yaml"])
 @settings(max_examples=200, deadline=None)
 @given(parts=st.lists(st.sampled_from(FRAGMENTS), max_size=9))

@@ -82,7 +82,7 @@ def plan_deploy(project: Project, wish: Wish) -> Plan:
         if not whole:
             again = bring_up(project.target, live, release)
         return _composed(project, live, release, again, action="deploy" if whole else "up", prepared=True)
-    rollout = project.strategy.plan(StrategyInput(project.target, project.platform.capabilities, live))
+    rollout = project.strategy.plan(_input(project, project.target, live))
     return _composed(project, live, release, rollout, prepared=_is_prepared(project, release))
 
 
@@ -100,7 +100,10 @@ def plan_rollback(project: Project, wish: Wish) -> Plan:
             hints=("see what was deployed: ospec history",),
         )
     release, target = from_stored_json(found[0]["release"], Release), from_stored_json(found[0]["target"], Target)
-    rollout = go_back(target, project.platform.capabilities, live, release)
+    if project.strategy.in_place:
+        rollout = project.strategy.plan(_input(project, target, live))
+    else:
+        rollout = go_back(target, project.platform.capabilities, live, release)
     return _composed(project, live, release, rollout, action="rollback", target=target, prepared=True)
 
 
@@ -114,6 +117,10 @@ def plan_up(project: Project, wish: Wish) -> Plan:
     target = project.target_of(ref.id, project.target)
     rollout = bring_up(target, live, release)
     return _composed(project, live, release, rollout, action="up", target=target, prepared=True)
+
+
+def _input(project: Project, target: Target, live: LiveState) -> StrategyInput:
+    return StrategyInput(target, project.platform.capabilities, live, judge=project.chosen_judge())
 
 
 def _is_prepared(project: Project, release: Release) -> bool:

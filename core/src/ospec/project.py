@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +11,15 @@ from attrs import define, field, frozen
 
 from ospec import aliases, builtin
 from ospec.converter import from_stored_json
-from ospec.errors import OspecError, RefusedError
+from ospec.errors import FatalError, OspecError, RefusedError
 from ospec.host.call import Host
 from ospec.host.discover import load_plugins
 from ospec.host.registry import Registry, collect
 from ospec.host.values import Values, refuse_unset, values_of
+from ospec.judges import bounds
 from ospec.models.context import Deadline, ObserveContext
 from ospec.models.live import LiveState
-from ospec.models.registration import Platform, StepKind, StepRun, Store, Strategy
+from ospec.models.registration import Judge, Platform, StepKind, StepRun, Store, Strategy
 from ospec.models.release import Artifact, Release
 from ospec.models.target import Target
 from ospec.stages import negotiate
@@ -93,6 +94,30 @@ class Project:
 
         return {**self.registry.step_kinds, "guardrail": StepKind("guardrail", hold, prepares=True, stop_seconds=12.0)}
 
+    def judge(self, name: str) -> tuple[Judge, Any]:
+        """A judge by its name, with the settings of its plugin's table.
+
+        Raises:
+            FatalError: nothing loaded brings it (``unknown-judge``), or its settings do not fit (``invalid-document``).
+        """
+        found = self.registry.judges.get(name)
+        if found is None:
+            raise FatalError(f"nothing loaded brings the judge {name!r}", code="unknown-judge")
+        if found.settings is None:
+            return found, None
+        if name == bounds.NAME:
+            analysis = self.target.deployment.analysis
+            given = {"interval": analysis.interval, "threshold": analysis.threshold}
+            return found, found.settings(**{key: value for key, value in given.items() if value is not None})
+        table = self.target.plugins.get(self.registry.source("judge", name), {})
+        return found, Shape(tells_values=False).section(found.settings, table)
+
+    def chosen_judge(self) -> str:
+        """The judge that the document names, or the one that a plugin brings; empty where there is but the core's."""
+        named = self.target.deployment.analysis.judge
+        others = sorted(name for name in self.registry.judges if name != bounds.NAME)
+        return named or (others[0] if others else "")
+
     def known_releases(self) -> list[Mapping[str, Any]]:
         """The releases that were deployed, newest first; touches nothing where there is no state yet."""
         if not self.home.is_dir():
@@ -150,12 +175,18 @@ def open_project(choice: Choice, telemetry: Telemetry) -> Project:
     """
     loaded = load(find_document(choice.file, Path.cwd()))
     target = resolve(loaded, choice.environment, variables=choice.variables)
-    wanted = aliases.plugin_names_for(target.platform, target.strategy)
-    plugins = load_plugins(wanted, loaded.document.plugins.enabled, {"core": builtin})
+    judge = target.deployment.analysis.judge
+    wanted = aliases.plugin_names_for(target.platform, target.strategy, judge)
+    welcome = aliases.welcome_plugins(target.strategy)
+    plugins = load_plugins(wanted, loaded.document.plugins.enabled, {"core": builtin}, welcome)
     registry = collect(plugins, telemetry)
     platform = _registered(registry.platforms, target.platform, "platform", loaded, "stack.deploy")
     strategy = _registered(registry.strategies, target.strategy, "strategy", loaded, "deployment.strategy")
-    _check_settings(loaded, target, (platform, strategy))
+    if judge:
+        _registered(registry.judges, judge, "judge", loaded, "deployment.analysis.judge")
+    tables = [(one.name, one.settings) for one in (platform, strategy)]
+    tables += [(registry.source("judge", one.name), one.settings) for one in registry.judges.values()]
+    _check_settings(loaded, target, tables)
     negotiate.refuse_unprotected(
         target, registry.guardrails, {scheme for one in registry.secret_providers.values() for scheme in one.schemes}
     )
@@ -179,12 +210,12 @@ def open_project(choice: Choice, telemetry: Telemetry) -> Project:
     )
 
 
-def _check_settings(loaded: Loaded, target: Target, brought: Sequence[Platform | Strategy]) -> None:
-    """Hold ``[plugins.<name>]`` to the settings class of what has this name; raises `DocumentFaults`."""
+def _check_settings(loaded: Loaded, target: Target, tables: Iterable[tuple[str, type | None]]) -> None:
+    """Hold each ``[plugins.<name>]`` to its settings class; raises `DocumentFaults`."""
     shape = Shape(tells_values=False)  # they may come from the environment
-    for one in brought:
-        if one.settings is not None and one.name in target.plugins:
-            shape.section(one.settings, target.plugins[one.name], ("plugins", one.name))
+    for name, settings in tables:
+        if settings is not None and name in target.plugins:
+            shape.section(settings, target.plugins[name], ("plugins", name))
     if shape.misfits:
         raise loaded.faults(shape.misfits)
 
@@ -213,7 +244,9 @@ def make_home(home: Path) -> None:
 def _registered(there: Mapping[str, Any], name: str, what: str, loaded: Loaded, key: str) -> Any:
     if name in there:
         return there[name]
-    package = aliases.package_for_platform(name) if what == "platform" else aliases.package_for_strategy(name)
+    package = {"platform": aliases.package_for_platform, "judge": aliases.package_for_judge}.get(
+        what, aliases.package_for_strategy
+    )(name)
     raise RefusedError(
         f"nothing installed brings the {what} {name!r}",
         code="plugin-missing",

@@ -23,6 +23,8 @@ COMMANDS = {
     "history": "List the runs.",
     "show": "Show one run: its steps, evidence and trace.",
     "resume": "Go on with an interrupted run.",
+    "pause": "Have the open run go no further.",
+    "promote": "Have the open run go on from where it waits.",
     "abort": "End the open run and return to the previous release.",
     "up": "Bring back what served, after a reboot or a crash.",
     "down": "Take the service away: processes, sockets and ports.",
