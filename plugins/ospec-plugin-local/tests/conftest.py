@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 from attrs import evolve
 from ospec.models.context import (
+    Batch,
     Deadline,
     DeployContext,
     HealthContext,
@@ -141,6 +142,10 @@ class Service:
         release, files = self.release(name, program)
         return hooks.deploy(self.context(DeployContext, release=release, files=files, slot=slot, **fields))
 
+    def batch(self, name: str, instances: int, others: int, least_ready: int = 0, **fields: Any) -> Deployment:
+        """One batch of a rolling rollout in blue."""
+        return self.deploy(name, "blue", batch=Batch(instances, others, least_ready), **fields)
+
     def rollback(self, name: str, slot: str, as_it_is: bool = False, **fields: Any) -> Deployment:
         release, files = self.release_as_it_is(name) if as_it_is else self.release(name)
         return hooks.rollback(self.context(RollbackContext, release=release, files=files, slot=slot, **fields))
@@ -160,6 +165,10 @@ class Service:
         hooks.retire(self.context(RetireContext, slot=slot, **fields))
 
     def metrics(self, since_seconds: float = 30.0) -> list[Measurement]:
+        """What was counted at the proxy."""
+        return [one for one in self.measurements(since_seconds) if one.source == "envoy"]
+
+    def measurements(self, since_seconds: float = 30.0) -> list[Measurement]:
         return list(hooks.collect_metrics(self.context(MetricsContext, since_seconds=since_seconds)))
 
     def logs(self, **fields: Any) -> Iterator[LogLine]:

@@ -15,6 +15,7 @@ _BUCKETS_MS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 65, 80, 100,
 _BUCKETS_SLOW_MS = (650, 800, 1000, 1500, 2000, 3000, 5000, 10000, 30000, 60000)
 _STATS = (
     r"cluster\..*\.(membership_.*|upstream_rq_(active|completed|.xx|time|retry|timeout))",
+    r"cluster\..*\.(version_text|update_.*)",
     r"cluster_manager\.cds\.(version_text|update_.*)",
     r"http\..*\.rds\..*\.(version_text|update_.*)",
     r"server\.(live|state)",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
@@ -64,7 +64,7 @@ def cookie_of(held: SlotState) -> str:
 def _by_rule(rule: HeaderRule, parts: Parts) -> Iterator[dict[str, Any]]:
     shares = _shares({rule.slot: 100.0}, parts)
     header = {"name": rule.name, "string_match": {"exact": rule.value}}
-    return _by_method(RULE, [header], {"weighted_clusters": {"clusters": shares}})
+    return _by_method(RULE, [header], {"weighted_clusters": {"clusters": shares}}, _mixed({rule.slot}, parts))
 
 
 def _by_share(split: TrafficSplit, parts: Parts) -> Iterator[dict[str, Any]]:
@@ -75,17 +75,18 @@ def _by_share(split: TrafficSplit, parts: Parts) -> Iterator[dict[str, Any]]:
     """
     first = sorted(split.weights.items(), key=lambda item: item[0] != split.gaining)
     clusters = {"clusters": _shares(dict(first), parts)}
+    mixed = _mixed(split.weights, parts)
     if not split.sticky:
-        yield from _by_method(REST, [], {"weighted_clusters": clusters})
+        yield from _by_method(REST, [], {"weighted_clusters": clusters}, mixed)
         return
     cookie = cookie_of(parts[split.gaining][0].held)
     by_hash = {"weighted_clusters": {**clusters, "use_hash_policy": True}}
     has_it = {"name": "cookie", "string_match": regex(rf"(.*;)?\s*{cookie}=[^;]+(;.*)?")}
-    yield from _by_method(KNOWN, [has_it], {**by_hash, "hash_policy": [{"cookie": {"name": cookie}}]})
+    yield from _by_method(KNOWN, [has_it], {**by_hash, "hash_policy": [{"cookie": {"name": cookie}}]}, mixed)
     value = f"{cookie}=%REQ({DRAW_HEADER})%; Path=/; Max-Age={_COOKIE_SECONDS}; HttpOnly; SameSite=Lax"
     given = {"header": {"key": "set-cookie", "value": value}, "append_action": "APPEND_IF_EXISTS_OR_ADD"}
     by_lot = {**by_hash, "hash_policy": [{"header": {"header_name": DRAW_HEADER}}]}
-    for entry in _by_method(REST, [], by_lot):
+    for entry in _by_method(REST, [], by_lot, mixed):
         yield {**entry, "response_headers_to_add": [given]}
 
 
@@ -109,7 +110,13 @@ def _share(part: Part, weight: int) -> dict[str, Any]:
     return {"name": part.held.key, "weight": weight, "response_headers_to_add": [header]}
 
 
-def _by_method(name: str, headers: Sequence[dict[str, Any]], action: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _mixed(labels: Iterable[str], parts: Parts) -> bool:
+    return any(part.mixed for label in labels for part in parts[label])
+
+
+def _by_method(
+    name: str, headers: Sequence[dict[str, Any]], action: dict[str, Any], mixed: bool
+) -> Iterator[dict[str, Any]]:
     """The route for idempotent requests, then the one for all others.
 
     A request whose answer was lost may have had its effect: only one that was not yet sent goes again.
@@ -120,24 +127,27 @@ def _by_method(name: str, headers: Sequence[dict[str, Any]], action: dict[str, A
         ([], "connect-failure,refused-stream,reset-before-request"),
     ):
         match = {"prefix": "/", "headers": [*headers, *more]}
-        yield {"name": name, "match": match, "route": {**action, **_patience(retry_on)}}
+        yield {"name": name, "match": match, "route": {**action, **_patience(retry_on, mixed)}}
 
 
-def _patience(retry_on: str) -> dict[str, Any]:
+def _patience(retry_on: str, mixed: bool) -> dict[str, Any]:
     previous = f"{API}.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
-    return {
-        "timeout": "0s",
-        "idle_timeout": "0s",
-        "retry_policy": {
-            "retry_on": retry_on,
-            "num_retries": 3,
-            "retry_back_off": {"base_interval": "0.005s", "max_interval": "0.05s"},
-            "retry_host_predicate": [
-                {"name": "envoy.retry_host_predicates.previous_hosts", "typed_config": {"@type": previous}}
-            ],
-            "host_selection_retry_max_attempts": 3,
-        },
+    policy: dict[str, Any] = {
+        "retry_on": retry_on,
+        "num_retries": 3,
+        "retry_back_off": {"base_interval": "0.005s", "max_interval": "0.05s"},
+        "retry_host_predicate": [
+            {"name": "envoy.retry_host_predicates.previous_hosts", "typed_config": {"@type": previous}}
+        ],
+        "host_selection_retry_max_attempts": 3,
     }
+    if mixed:  # after two tries of one release the other one is asked, before anybody knows that an instance died
+        previous = f"{API}.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig"
+        policy["retry_priority"] = {
+            "name": "envoy.retry_priorities.previous_priorities",
+            "typed_config": {"@type": previous, "update_frequency": 2},
+        }
+    return {"timeout": "0s", "idle_timeout": "0s", "retry_policy": policy}
 
 
 def _maintenance(asked: Maintenance) -> dict[str, Any]:
