@@ -116,7 +116,8 @@ def test_a_time_that_is_no_number_is_no_data(traffic: Any) -> None:
 
 def test_empty_looks_and_empty_bins_change_nothing(traffic: Any) -> None:
     bins = list(traffic.seconds(20))
-    empty: list[Any] = [one for second in bins for one in (second, [])]
+    none: list[Any] = []
+    empty = [one for second in bins for one in (second, none)]
     assert numbers(traffic.last(traffic.looks(empty))) == numbers(traffic.last(traffic.looks(bins)))
     nothing = [[*traffic.counted("v2", float(s), 0, 0), *traffic.counted("v1", float(s), 0, 0)] for s in range(30)]
     assert traffic.last(traffic.looks(nothing, [ERRORS])).outcome == "not-enough-data"

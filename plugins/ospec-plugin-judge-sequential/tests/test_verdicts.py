@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -41,6 +43,11 @@ def test_the_plugin_registers_its_judge() -> None:
     (record,) = hooks.register_judges()
     assert (record.name, record.settings) == ("sequential", JudgeSettings)
     assert record.judge(JudgeInput(candidate="v2")).outcome == "not-enough-data"
+
+
+def test_numpy_is_not_imported_before_the_first_look() -> None:
+    program = "import sys, ospec_plugin_judge_sequential.hooks; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
 
 
 @pytest.mark.parametrize(
