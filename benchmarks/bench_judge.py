@@ -192,8 +192,7 @@ def replayed(verdicts: int = 200) -> float:
             stored.append((json.dumps(to_json(given)), json.dumps(to_json(verdict))))
             state = dict(verdict.state)
     same = [
-        to_json(judge(from_json(json.loads(given), JudgeInput))) == json.loads(verdict)
-        and from_json(json.loads(verdict), Verdict) == judge(from_json(json.loads(given), JudgeInput))
+        from_json(json.loads(verdict), Verdict) == judge(from_json(json.loads(given), JudgeInput))
         for given, verdict in stored[:verdicts]
     ]
     return sum(same) / len(same)
