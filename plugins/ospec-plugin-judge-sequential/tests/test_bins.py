@@ -179,3 +179,14 @@ def test_earlier_answers_of_the_stable_release_make_the_ladder(traffic: Any) -> 
     ladder = verdict.state["metrics"]["request_duration"]["learned"]["rungs"]
     assert [low for low, _ in ladder] == [20.0, 80.0, 120.0, 200.0]
     assert all(far > low for low, far in ladder)
+
+
+@pytest.mark.parametrize("tick", [0.31, 0.9, 1.0, 1.0037, 2.5])
+def test_ticks_need_not_be_whole_seconds(traffic: Any, tick: float) -> None:
+    """A source that looks now and then, as a proxy's counters are read: nothing is lost, whatever the ticks are."""
+    bins = [
+        [*traffic.counted("v2", 7.77 + at * tick, 10, 1), *traffic.counted("v1", 7.77 + at * tick, 90, 1)]
+        for at in range(50)
+    ]
+    one_by_one = traffic.last(traffic.looks(bins, [ERRORS])).findings[0].numbers
+    assert (one_by_one["stable.candidate"], one_by_one["stable.stable"]) == (500, 4500)

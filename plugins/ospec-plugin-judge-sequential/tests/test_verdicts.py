@@ -275,6 +275,18 @@ def test_the_readme_shows_every_setting_with_its_default() -> None:
     assert str(one.each) == str(other.each)
 
 
+def test_two_metrics_of_one_name_are_refused() -> None:
+    with pytest.raises(DocumentError, match="two metrics are called 'error_rate'"):
+        judge(JudgeInput(candidate="v2", stable="v1", metrics=(ERRORS, CPU, ERRORS)))
+
+
+def test_a_metric_of_no_weight_sends_nothing_back(traffic: Any) -> None:
+    bins = list(traffic.seconds(40, errors=(0.5, 0.0)))
+    weightless = JudgedMetric(name="error_rate", kind="errors", weight=0.0)
+    assert traffic.first(traffic.looks(bins, [weightless, LATENCY]), "regress") is None
+    assert traffic.first(traffic.looks(bins, [ERRORS, LATENCY]), "regress") is not None
+
+
 def test_settings_are_checked() -> None:
     for wrong in ({"alpha": 0.0}, {"alpha": 0.7}, {"alpha": True}, {"min_requests": "50"}, {"weights": {"x": 0}}):
         with pytest.raises(DocumentError) as caught:
