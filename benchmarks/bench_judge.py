@@ -118,7 +118,10 @@ def bursts(rollouts: int) -> dict[str, float]:
 
 
 def found() -> dict[str, dict[str, float]]:
-    """Mean candidate requests until 1 % -> 3 % errors is found, and what others need."""
+    """Mean candidate requests until 1 % -> 3 % errors is found, and what others need.
+
+    Judged on three, latency and CPU are silent: their share of the evidence is lost, and nothing else.
+    """
     told: dict[str, dict[str, float]] = {}
     for name, weight in (("10%", 0.1), ("50%", 0.5)):
         told[name] = {"limit": LIMITS[name], "fixed sample that knows n, power 90 %": fixed_sample(weight)}
@@ -126,7 +129,7 @@ def found() -> dict[str, dict[str, float]]:
             for rate in (50.0, RATE, 1000.0) if len(metrics) == 1 else (RATE,):
                 world = World(candidate_errors=0.03, rate=rate, weight=steady(weight))
                 needed = requests_until(world, metrics, 2 * BAD_ROLLOUTS, 3000, REGRESS)
-                told[name][f"{len(metrics)} metric, {rate:g}/s"] = round(float(needed.mean()), 1)
+                told[name][f"judged on {len(metrics)}, {rate:g}/s"] = round(float(needed.mean()), 1)
     return told
 
 
@@ -192,8 +195,7 @@ def replayed(verdicts: int = 200) -> float:
             stored.append((json.dumps(to_json(given)), json.dumps(to_json(verdict))))
             state = dict(verdict.state)
     same = [
-        to_json(judge(from_json(json.loads(given), JudgeInput))) == json.loads(verdict)
-        and from_json(json.loads(verdict), Verdict) == judge(from_json(json.loads(given), JudgeInput))
+        from_json(json.loads(verdict), Verdict) == judge(from_json(json.loads(given), JudgeInput))
         for given, verdict in stored[:verdicts]
     ]
     return sum(same) / len(same)
@@ -213,7 +215,7 @@ def _bins(random: np.random.Generator, second: int) -> list[Measurement]:
 
 
 def thousand_metrics(rounds: int = 21) -> dict[str, float]:
-    """Milliseconds of CPU time of one look over 1,000 metrics (998 gauges); two seconds of two releases are new."""
+    """CPU milliseconds of one look over 1,000 metrics, 998 of them gauges; two seconds of two releases are new."""
     random = np.random.default_rng(4)
     gauges = tuple(JudgedMetric(name=f"gauge_{number}", kind="gauge", bound=2.0) for number in range(998))
     state: dict[str, Any] = {}
@@ -273,10 +275,10 @@ def bounds(report: dict[str, Any]) -> dict[str, bool]:
         <= alpha,
         "the same with bursts": max(bursty.values()) <= alpha,
         "found within 1.3 times the limit": all(
-            requests[name][f"1 metric, {RATE:g}/s"] <= 1.3 * LIMITS[name] for name in LIMITS
+            requests[name][f"judged on 1, {RATE:g}/s"] <= 1.3 * LIMITS[name] for name in LIMITS
         ),
         "found within 1.6 times the limit, three metrics": all(
-            requests[name][f"3 metric, {RATE:g}/s"] <= 1.6 * LIMITS[name] for name in LIMITS
+            requests[name][f"judged on 3, {RATE:g}/s"] <= 1.6 * LIMITS[name] for name in LIMITS
         ),
         "missed <= 1 %": max(report["missed"].values()) <= 0.01,
         "no verdict below the minimum sample": report["verdicts_below_the_minimum_sample"] == 0,

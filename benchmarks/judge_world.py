@@ -166,6 +166,7 @@ def requests_until(
             simulation.end(over)
         if not simulation.alive.size:
             break
+    assert outcome == NOT_ENOUGH or taken.min(initial=np.inf) >= SETTINGS.min_requests, "below the minimum sample"
     return taken
 
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ospec.conditions.metrics import KNOWN
+from ospec.conditions.metrics import KNOWN, UNITS
 from ospec.conditions.parse import parse_condition
 from ospec.errors import DocumentError
 from ospec.models.live import Measurement
@@ -170,3 +172,11 @@ def test_conditions_of_bins() -> None:
     assert condition.answer(sums(both, "v2")).holds is True
     assert condition.answer(sums(both, "v1")).holds is False
     assert condition.answer(sums(both, "v3")).holds is None
+
+
+def test_every_metric_and_unit_is_in_the_reference() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "conditions.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"`([^` ]+)`", page.replace("`, `_p", "`, `response_time_p")))
+    names = {name for name in KNOWN if not name.startswith("response_time_p9")}
+    units = {unit for one in UNITS.values() for unit in one if unit}
+    assert (names | units) - told == set()

@@ -116,7 +116,8 @@ def test_a_time_that_is_no_number_is_no_data(traffic: Any) -> None:
 
 def test_empty_looks_and_empty_bins_change_nothing(traffic: Any) -> None:
     bins = list(traffic.seconds(20))
-    empty: list[Any] = [one for second in bins for one in (second, [])]
+    none: list[Any] = []
+    empty = [one for second in bins for one in (second, none)]
     assert numbers(traffic.last(traffic.looks(empty))) == numbers(traffic.last(traffic.looks(bins)))
     nothing = [[*traffic.counted("v2", float(s), 0, 0), *traffic.counted("v1", float(s), 0, 0)] for s in range(30)]
     assert traffic.last(traffic.looks(nothing, [ERRORS])).outcome == "not-enough-data"
@@ -178,3 +179,14 @@ def test_earlier_answers_of_the_stable_release_make_the_ladder(traffic: Any) -> 
     ladder = verdict.state["metrics"]["request_duration"]["learned"]["rungs"]
     assert [low for low, _ in ladder] == [20.0, 80.0, 120.0, 200.0]
     assert all(far > low for low, far in ladder)
+
+
+@pytest.mark.parametrize("tick", [0.31, 0.9, 1.0, 1.0037, 2.5])
+def test_ticks_need_not_be_whole_seconds(traffic: Any, tick: float) -> None:
+    """A source that looks now and then, as a proxy's counters are read: nothing is lost, whatever the ticks are."""
+    bins = [
+        [*traffic.counted("v2", 7.77 + at * tick, 10, 1), *traffic.counted("v1", 7.77 + at * tick, 90, 1)]
+        for at in range(50)
+    ]
+    one_by_one = traffic.last(traffic.looks(bins, [ERRORS])).findings[0].numbers
+    assert (one_by_one["stable.candidate"], one_by_one["stable.stable"]) == (500, 4500)

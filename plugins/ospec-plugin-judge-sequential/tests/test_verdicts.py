@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import tomli
+from attrs import fields
 from ospec.converter import from_json, to_json
 from ospec.errors import DocumentError
 from ospec.models.judging import JudgedMetric, JudgeInput, Verdict
 from ospec.models.live import Measurement
 from ospec_plugin_judge_sequential import hooks
+from ospec_plugin_judge_sequential.comparisons import comparisons_of
 from ospec_plugin_judge_sequential.judge import judge
 from ospec_plugin_judge_sequential.settings import JudgeSettings
 
@@ -41,6 +48,11 @@ def test_the_plugin_registers_its_judge() -> None:
     (record,) = hooks.register_judges()
     assert (record.name, record.settings) == ("sequential", JudgeSettings)
     assert record.judge(JudgeInput(candidate="v2")).outcome == "not-enough-data"
+
+
+def test_numpy_is_not_imported_before_the_first_look() -> None:
+    program = "import sys, ospec_plugin_judge_sequential.hooks; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -247,6 +259,32 @@ def test_the_state_does_not_grow_with_the_rollout(traffic: Any) -> None:
     sizes = [len(json.dumps(one.state)) for one in traffic.looks(traffic.seconds(400))]
     assert max(sizes) < 4000
     assert sizes[-1] < sizes[40] + 200
+
+
+def test_the_readme_shows_every_setting_with_its_default() -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```toml\n(.*?)```", readme, re.DOTALL)
+    told = tomli.loads(shown)["plugins"]["judge-sequential"]
+    assert list(told) == [one.name for one in fields(JudgeSettings)]
+    default, spelt_out = JudgeSettings(), JudgeSettings(**told)
+    assert {name: value for name, value in told.items() if not isinstance(value, dict)} == {
+        name: getattr(default, name) for name, value in told.items() if not isinstance(value, dict)
+    }
+    given = JudgeInput(candidate="v2", stable="v1", metrics=(ERRORS, LATENCY))
+    one, other = (comparisons_of(given, settings) for settings in (default, spelt_out))
+    assert str(one.each) == str(other.each)
+
+
+def test_two_metrics_of_one_name_are_refused() -> None:
+    with pytest.raises(DocumentError, match="two metrics are called 'error_rate'"):
+        judge(JudgeInput(candidate="v2", stable="v1", metrics=(ERRORS, CPU, ERRORS)))
+
+
+def test_a_metric_of_no_weight_sends_nothing_back(traffic: Any) -> None:
+    bins = list(traffic.seconds(40, errors=(0.5, 0.0)))
+    weightless = JudgedMetric(name="error_rate", kind="errors", weight=0.0)
+    assert traffic.first(traffic.looks(bins, [weightless, LATENCY]), "regress") is None
+    assert traffic.first(traffic.looks(bins, [ERRORS, LATENCY]), "regress") is not None
 
 
 def test_settings_are_checked() -> None:

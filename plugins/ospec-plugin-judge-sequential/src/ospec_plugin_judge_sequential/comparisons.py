@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from attrs import frozen
+from ospec.errors import DocumentError
 from ospec.models.judging import JudgedMetric, JudgeInput
 
 from ospec_plugin_judge_sequential.evidence import Array
@@ -63,10 +64,18 @@ class Comparisons:
 
 
 def comparisons_of(given: JudgeInput, settings: JudgeSettings) -> Comparisons:
-    """The comparisons that are meant, in the order of the metrics."""
+    """The comparisons that are meant, in the order of the metrics.
+
+    Raises:
+        DocumentError: two metrics have one name.
+    """
+    names = [metric.name for metric in given.metrics]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DocumentError(f"two metrics are called {twice!r}: each needs a name of its own", where="analysis.metrics")
     concurrent = given.phase == "canary" and bool(given.stable)
     each = tuple(one for at, metric in enumerate(given.metrics) for one in _of_metric(at, metric, settings, concurrent))
-    total = sum(one.weight for one in each)
+    total = max(sum(one.weight for one in each), 1e-300)
 
     def column(name: str) -> Array:
         return np.array([getattr(one, name) for one in each], dtype=np.float64)

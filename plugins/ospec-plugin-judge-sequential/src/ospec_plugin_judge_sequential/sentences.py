@@ -88,12 +88,14 @@ def lacking(given: JudgeInput, metric: JudgedMetric, settings: JudgeSettings, me
 
 def reason(given: JudgeInput, outcome: VerdictOutcome, findings: Sequence[Finding]) -> str:
     """The sentence of a whole verdict."""
-    said = [one.sentence for one in findings if one.outcome == outcome]
+    needed = {metric.name for metric in given.metrics if metric.needed}
+    told = sorted(findings, key=lambda one: one.metric not in needed)  # what a verdict waits for comes first
+    said = [one.sentence for one in told if one.outcome == outcome]
     if outcome == "regress":
         return f"{given.candidate} is worse. {said[0]}"
     if outcome == "not-enough-data":
         return f"not enough data for a verdict. {said[0] if said else 'no metric is judged'}"
     if outcome == "pass":
         return f"{given.candidate} is good enough. {said[0] if said else ''}".rstrip()
-    open_ones = ", ".join(one.metric for one in findings if one.outcome != "pass")
+    open_ones = ", ".join(one.metric for one in findings if one.outcome != "pass" and one.metric in needed)
     return f"nothing so far shows that {given.candidate} is worse; not yet shown to be within its margin: {open_ones}"
