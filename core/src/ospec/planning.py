@@ -83,7 +83,9 @@ def plan_deploy(project: Project, wish: Wish) -> Plan:
             again = bring_up(project.target, live, release)
         return _composed(project, live, release, again, action="deploy" if whole else "up", prepared=True)
     rollout = project.strategy.plan(StrategyInput(project.target, project.platform.capabilities, live))
-    return _composed(project, live, release, rollout, prepared=_is_prepared(project, release))
+    prepared = _is_prepared(project, release)
+    notes = () if prepared else source.notes
+    return _composed(project, live, release, rollout, prepared=prepared, notes=(*project.notes, *notes))
 
 
 def plan_rollback(project: Project, wish: Wish) -> Plan:
@@ -128,7 +130,7 @@ def _composed(
     contributions = project.registry.contributions
     return compose(
         PlanInput(
-            **{"action": "deploy", "target": project.target, **more},
+            **{"action": "deploy", "target": project.target, "notes": project.notes, **more},
             release=release,
             previous=project.release(serving.id, serving.name) if serving else None,
             live=live,
@@ -141,6 +143,5 @@ def _composed(
             renders=any("render" in project.host.loaded.hooks[plugin] for plugin in project.plugins),
             prepared=prepared,
             scripted=project.platform.capabilities.scripted,
-            notes=project.notes,
         )
     )

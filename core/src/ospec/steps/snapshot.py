@@ -11,7 +11,8 @@ from typing import Any
 
 from ospec.errors import FatalError
 from ospec.models.registration import StepRun
-from ospec.steps.source import leaves, read_source, source_digest
+from ospec.steps.source import read_source
+from ospec.steps.tree import Entry, digest_of, entries_of
 
 
 def take_snapshot(run: StepRun) -> Mapping[str, Any]:
@@ -24,15 +25,15 @@ def take_snapshot(run: StepRun) -> Mapping[str, Any]:
     remove_tree(files)
     remove_tree(sealed_marker(files))
     try:
-        for path in source.paths:
+        for entry in source.entries:
             run.check()
-            _copy(source.root, path, files / path)
+            _copy(entry, files / entry.path)
         files.mkdir(parents=True, exist_ok=True)
     except FileNotFoundError as error:
         raise _changed() from error
     except OSError as error:
         raise cannot_write(files, error) from error
-    if source_digest(files, source.paths) != wanted:
+    if digest_of(entries_of(files, source.paths)) != wanted:
         raise _changed()
     if source.without_git:
         run.log(f"git does not answer, so every visible file is a part of the release: {source.without_git}")
@@ -85,13 +86,12 @@ def cannot_write(path: Path, error: OSError) -> FatalError:
     )
 
 
-def _copy(root: Path, path: str, to: Path) -> None:
-    source = root / path
+def _copy(entry: Entry, to: Path) -> None:
     to.parent.mkdir(parents=True, exist_ok=True)
-    if source.is_symlink() and not (leaves(root, source) and source.is_file()):
-        to.symlink_to(source.readlink())
+    if entry.kind == "link":
+        to.symlink_to(entry.to)
     else:
-        shutil.copy(source, to)
+        shutil.copy(entry.file, to)
 
 
 def _changed() -> FatalError:
