@@ -313,3 +313,14 @@ def test_merged_tables_of_yaml() -> None:
     text = "deployment: {analysis: {interval: 5, metrics: [&m {name: a}, {<<: *m, thresholdRange: {max: 1}}]}}"
     metrics = load_text(text, Path("ospec.yaml")).document.deployment.analysis.metrics
     assert [(one.name, one.threshold_range.max) for one in metrics] == [("a", None), ("a", 1)]
+
+
+def test_an_include_that_leaves_the_folder_is_a_fault_in_every_environment() -> None:
+    text = "include = ['dist', '../x', '/abs', ' ']\n[environments.staging]\ninclude = ['a/../../b']"
+    found = [re.sub(r", expected.*", "", fault) for fault in faults_of(text)]
+    assert found == [
+        "ospec.toml:1:20 include[1]: '../x' leaves the folder",
+        "ospec.toml:1:28 include[2]: '/abs' leaves the folder",
+        "ospec.toml:1:36 include[3]: ' ' leaves the folder",
+        "ospec.toml:3:12 environments.staging.include[0]: 'a/../../b' leaves the folder",
+    ]
