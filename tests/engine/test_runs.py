@@ -508,6 +508,36 @@ def test_a_release_that_was_cut_and_aborted_is_nothing_to_go_back_to(
     assert serving(heap) == "v1"
 
 
+@pytest.mark.parametrize("at", [5, 20])
+def test_what_an_open_run_needs_is_never_pruned(
+    make_project: Callable[[Target], Project],
+    target: Target,
+    heap: Any,
+    quiet: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    at: int,
+) -> None:
+    """Killed as it tests what it built, and as it watches its release serve."""
+    kept = evolve(target, keep_releases=1, deployment=evolve(target.deployment, keep_seconds=600.0))
+    project = make_project(kept)
+    deploy(project, quiet, "v1", "1")
+    with monkeypatch.context() as patch:
+        _kill_at(patch, at, "after")
+        with pytest.raises(Killed):
+            deploy(project, quiet, "v2", "2")
+    before = dict(heap.slots)
+    snapshots = sorted(project.files_folder().iterdir())
+    if at == 20:
+        assert serving(heap) == "v2"
+    assert upkeep.tidy(project, everything_warm=True, older_than_days=0) == ([], 0, 0)
+    assert (heap.slots, sorted(project.files_folder().iterdir())) == (before, snapshots)
+    assert [one["release"]["name"] for one in project.known_releases()] == ["v1"]
+    state = flow.resume(project, Wish(probe_rate=0), quiet)
+    assert state is not None
+    assert ended(state) == ("promoted", ExitCode.OK)
+    assert serving(heap) == "v2"
+
+
 def test_a_run_that_was_promoted_is_rolled_back_not_aborted(project: Project, heap: Any, quiet: Any) -> None:
     """An abort that comes as a run ends: the release is promoted, and going back is another run."""
     deploy(project, quiet, "v1", "1")

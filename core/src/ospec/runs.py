@@ -324,9 +324,11 @@ def retire_due(held: Held, *, everything: bool = False, but: str = "") -> list[s
     project, gone = held.project, []
     timers = project.store().timers(*held.key)
     live = project.observe() if timers or everything else LiveState()
+    opened = open_plan(held)
+    used = {but, *((opened.stable_slot, opened.candidate_slot) if opened else ())}
     for slot in live.slots:
         at = timers.get(slot.id, 0.0 if everything else None)
-        if at is None or but in (slot.id, slot.label) or slot.role != "idle" or slot.weight_percent:
+        if at is None or not used.isdisjoint((slot.id, slot.label)) or slot.role != "idle" or slot.weight_percent:
             continue
         if everything or at <= time.time() or slot.ready == 0:
             _retire(project, slot.id)
@@ -336,6 +338,13 @@ def retire_due(held: Held, *, everything: bool = False, but: str = "") -> list[s
         if slot_id not in idle:
             project.store().set_timer(*held.key, slot_id, None)
     return gone
+
+
+def open_plan(held: Held) -> Plan | None:
+    """The plan of the open run: what it is about to use, or may have to return to, is nobody's to remove."""
+    store = held.project.store()
+    opened = store.open_header(*held.key)
+    return from_stored_json(fold(store.records(opened.run)).started["plan"], Plan) if opened else None
 
 
 def retire_all(held: Held) -> None:
@@ -372,6 +381,8 @@ def prune(held: Held) -> int:
     project, store = held.project, held.project.store()
     live = {release.id for slot in project.observe().slots for release in slot.releases}
     known = [one["release"]["id"] for one in store.releases(*held.key)]
+    opened = open_plan(held)
+    live |= {release.id for release in (opened.release, opened.previous) if release} if opened else set()
     kept = {*known[: project.target.keep_releases], *(one for one in known if one in live)}
     for release_id in known:
         if release_id not in kept:
