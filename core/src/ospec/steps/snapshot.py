@@ -48,18 +48,44 @@ def seal(run: StepRun) -> Mapping[str, Any]:
     """Make the snapshot read-only and mark it as built: it is what every instance of this release runs, for good."""
     files = run.unit("candidate").files
     count = 0
-    for folder, _, names in os.walk(files, topdown=False):
-        for name in names:
-            file = Path(folder) / name
-            if not file.is_symlink():
-                file.chmod(stat.S_IMODE(file.stat().st_mode) & ~0o222)
-                count += 1
-        Path(folder).chmod(stat.S_IMODE(Path(folder).stat().st_mode) & ~0o222)
     try:
+        _own_what_is_shared(files)
+        for folder, _, names in os.walk(files, topdown=False):
+            for name in names:
+                file = Path(folder) / name
+                if not file.is_symlink():
+                    file.chmod(stat.S_IMODE(file.stat().st_mode) & ~0o222)
+                    count += 1
+            Path(folder).chmod(stat.S_IMODE(Path(folder).stat().st_mode) & ~0o222)
         sealed_marker(files).write_text(run.plan.release.id + "\n")
     except OSError as error:
         raise cannot_write(files, error) from error
     return {"files": count}
+
+
+def _own_what_is_shared(files: Path) -> None:
+    """Give the snapshot copies of its own of what a build hard-linked into it, out of a package cache, say.
+
+    Else sealing would change the mode of files outside, and a change out there would change the release.
+    """
+    shared: dict[tuple[int, int], list[Path]] = {}
+    for folder, _, names in os.walk(files):
+        for name in names:
+            about = (Path(folder) / name).lstat()
+            if stat.S_ISREG(about.st_mode) and about.st_nlink > 1:
+                shared.setdefault((about.st_dev, about.st_ino), []).append(Path(folder) / name)
+    for places in shared.values():
+        first = places[0]
+        if first.stat().st_nlink == len(places):  # all of them are in here
+            continue
+        for place in places:
+            own = place.with_name(f".{place.name}.ospec")  # renamed once it is whole: a crash loses no file
+            own.unlink(missing_ok=True)
+            if place == first:
+                shutil.copy2(first, own)
+            else:
+                os.link(first, own)
+            own.replace(place)
 
 
 def sealed_marker(files: Path) -> Path:
