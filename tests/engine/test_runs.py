@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import pytest
 from attrs import evolve
-from ospec import flow, upkeep
+from ospec import flow, touched, upkeep
 from ospec.engine.journal import RunState, fold
 from ospec.engine.report import report
 from ospec.errors import ExitCode, FatalError, OspecError, RefusedError, RetryableError
@@ -245,6 +245,24 @@ def test_a_warm_slot_is_retired_by_the_first_command_after_its_time(
     upkeep.tidy(project, everything_warm=False, older_than_days=90)
     assert "blue" not in heap.slots
     assert project.store().timers("shop", "default") == {}
+
+
+def test_who_stops_a_command_is_told_what_it_touched(
+    make_project: Callable[[Target], Project], target: Target, heap: Any, quiet: Any
+) -> None:
+    project = make_project(target)
+    deploy(project, quiet, "v1", "1")
+    touched.forget()
+    project.observe()
+    plan_deploy(project, Wish())
+    assert touched.look_at() == ""
+    heap.before["retire"] = lambda ctx: (_ for _ in ()).throw(KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt):
+        upkeep.take_down(project)
+    assert "ospec status" in touched.look_at()
+    heap.before.clear()
+    state = deploy(project, quiet, "v2", "2")
+    assert f"ospec show {state.run}" in touched.look_at()
 
 
 def test_up_brings_back_a_slot_that_is_not_whole(project: Project, heap: Any, quiet: Any) -> None:

@@ -23,7 +23,7 @@ def sealed(tmp_path: Path) -> Any:
     def run(files: Path) -> None:
         unit = SimpleNamespace(files=files)
         release = SimpleNamespace(id="1")
-        seal(SimpleNamespace(unit=lambda role: unit, plan=SimpleNamespace(release=release)))  # type: ignore[arg-type]
+        seal(SimpleNamespace(unit=lambda role: unit, plan=SimpleNamespace(release=release)))
 
     yield run
     remove_tree(tmp_path / "files")

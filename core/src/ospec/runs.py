@@ -12,6 +12,7 @@ from typing import Protocol
 
 from attrs import define
 
+from ospec import touched
 from ospec.converter import from_stored_json, to_json
 from ospec.engine.execute import Control, Execution
 from ospec.engine.journal import Journal, RunState, error_json, fold, new_run_id
@@ -120,6 +121,7 @@ def ask_owner_to_abort(project: Project, run: str | None = None) -> RunState | N
     if opened is None or store.owner(*key) is None:
         return None
     check_run(opened, run)
+    touched.touch(f"run {opened.run} was asked to return and goes on with that: ospec show {opened.run}")
     store.send(opened.run, "abort", {"pid": os.getpid()})
     wait_seconds = project.target.rollback_timeout_seconds + _STEP_END_SECONDS
     deadline = time.monotonic() + wait_seconds
@@ -155,6 +157,7 @@ def begin(held: Held, plan: Plan, watcher: Watcher, probe_rate: float) -> RunSta
     seen = held.project.seen or held.project.observe()  # the plan was just made from it
     body = {"run": run, "plan": to_json(plan), "address": seen.address}
     tell = _teller(held.project, state, watcher, run)
+    touched.touch(_then(run))
     journal = Journal.start(held.project.store(), held.lease, header, body, tell)
     return _execute(held, plan, journal, state, watcher, probe_rate)
 
@@ -173,6 +176,7 @@ def take_over(
     plan = from_stored_json(state.started["plan"], Plan)
     if not (abort or rerun):
         _refuse_to_rerun(state, plan)
+    touched.touch(_then(header.run))
     if abort or state.failing:  # the cut step is not tried again, which would have ended what it left running
         _end_what_was_left(state)
     tell = _teller(held.project, state, watcher, header.run)
@@ -182,6 +186,10 @@ def take_over(
             "path-changed", aborted=True, error=error_json(OspecError("aborted on request", code="cancelled"))
         )
     return _execute(held, plan, journal, state, watcher, probe_rate)
+
+
+def _then(run: str) -> str:
+    return f"see how far it came: ospec show {run}, then ospec resume or ospec abort"
 
 
 def _end_what_was_left(state: RunState) -> None:
@@ -363,6 +371,7 @@ def _retire(project: Project, slot_id: str | None) -> None:
         deadline=Deadline.after(project.target.deployment.drain_seconds + _STOP_SECONDS),
         slot=slot_id,
     )
+    touched.touch("see what is there: ospec status")
     project.host.call_one("retire", ctx, project.plugins[0])
 
 

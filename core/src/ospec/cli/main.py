@@ -9,8 +9,10 @@ from collections.abc import Sequence
 
 import click
 
+from ospec import touched
+from ospec.cli.interrupts import listen, listen_no_more
 from ospec.cli.lazy import LazyGroup
-from ospec.errors import DocumentError, ExitCode, OspecError
+from ospec.errors import CancelledError, DocumentError, ExitCode, OspecError
 
 COMMANDS = {
     "init": "Write a document that works.",
@@ -50,18 +52,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     code: int | None = 0
+    touched.forget()
+    listen()
     try:
         code = cli.main(args=given, prog_name="ospec", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
         code = error.exit_code
         _show_usage(error, as_json="--json" in given)
-    except click.Abort:
-        click.echo("not done; nothing was touched", err=True)
+    except (click.Abort, KeyboardInterrupt):  # a "no", or a signal, which click takes for one
         code = ExitCode.ABORTED
-    except KeyboardInterrupt:
-        click.echo("stopped; see what is there: ospec status", err=True)
-        code = ExitCode.ABORTED
+        _show_stopped(as_json="--json" in given)
     except OspecError as error:
         from ospec.cli.output import show_error
 
@@ -75,8 +76,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         traceback.print_exc()
         click.echo("this is a fault of ospec or of a plugin; see what was done: ospec status, ospec show", err=True)
         code = ExitCode.NOT_RESTORED
+    listen_no_more()
     gc.freeze()  # nothing is left to be found by walking all objects once more
     sys.exit(int(code or 0))
+
+
+def _show_stopped(*, as_json: bool) -> None:
+    """What was stopped, and what that means: nothing, where nothing was touched yet."""
+    look_at = touched.look_at()
+    message = f"stopped before it was done; {look_at}" if look_at else "not done; nothing was touched"
+    if as_json:
+        from ospec.cli.output import print_json
+        from ospec.engine.report import refusal
+
+        print_json(refusal(CancelledError(message)))
+    click.echo(message, err=True)
 
 
 def _show_usage(error: click.ClickException, *, as_json: bool) -> None:

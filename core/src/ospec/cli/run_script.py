@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from ospec import touched
 from ospec.cli.options import choice, json_option, opened, project_options
 from ospec.cli.output import print_json
 from ospec.errors import DocumentError, FatalError
@@ -68,11 +68,7 @@ def run_in_folder(project: Project, script: Script) -> int:
                 code="time-limit",
             )
 
-    def end(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    for number in (signal.SIGTERM, signal.SIGHUP):  # what it started ends with us
-        signal.signal(number, end)
+    touched.touch(f"scripts.{script.name} was ended in the middle of its work")
     program.go()
     code = program.wait(keep_waiting).code
     return 1 if code is None or code < 0 else code
