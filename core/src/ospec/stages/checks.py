@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import PurePosixPath
+from collections.abc import Mapping
 from typing import Any
 
 from attrs import frozen
@@ -38,32 +37,17 @@ def check(data: Any) -> Checked:
     document = shape.section(Document, data) or Document()
     shapes = [shape]
     unknown: list[Path] = [(key,) for key in document.others]
-    parts: dict[str, Document] = {}
     for name, part in document.environments.items():
         of_part, merged = _environment(part, ("environments", name))
         shapes.append(of_part)
-        parts[name] = merged
         unknown += [("environments", name, key) for key in merged.others]
     return Checked(
         document,
-        misfits=(
-            *(one for each in shapes for one in each.misfits),
-            *reference_misfits(data),
-            *include_misfits(document.include),
-            *(one for name, of in parts.items() for one in include_misfits(of.include, ("environments", name))),
-        ),
+        misfits=tuple(one for each in shapes for one in each.misfits) + tuple(reference_misfits(data)),
         respelt=tuple(one for each in shapes for one in each.respelt),
         durations=tuple(one for each in shapes for one in each.durations),
         unknown=tuple(unknown),
     )
-
-
-def include_misfits(include: Sequence[str], path: Path = ()) -> Iterator[Misfit]:
-    """Entries of `include` that leave the document's folder."""
-    for number, entry in enumerate(include):
-        parts = PurePosixPath(entry).parts
-        if not entry.strip() or entry.startswith("/") or ".." in parts:
-            yield Misfit((*path, "include", number), f"{entry!r} leaves the folder", "a path or pattern below it")
 
 
 def _environment(part: Mapping[str, Any], path: Path) -> tuple[Shape, Document]:

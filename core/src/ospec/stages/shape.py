@@ -157,7 +157,8 @@ class Shape:
         if limits and limits.form and not value:
             return self._fail(path, value, limits.words)
         partial, self._partial = self._partial, False  # lists replace, so their items are whole
-        made = [self.value(kind, one, (*path, number)) for number, one in enumerate(value)]
+        of_items = {"limits": rules.get("items")}
+        made = [self.value(kind, one, (*path, number), of_items) for number, one in enumerate(value)]
         self._partial = partial
         return _FAILED if any(one is _FAILED for one in made) else tuple(made)
 
