@@ -572,10 +572,11 @@ def test_a_run_that_was_promoted_is_rolled_back_not_aborted(project: Project, he
 def test_what_a_script_prints_is_cut_and_masked(
     make_project: Callable[[Target], Project], target: Target, quiet: Any
 ) -> None:
-    scripts = {**target.scripts, "test": Script("test", "head -c 9000000 /dev/zero; echo; echo token $TOKEN; exit 1")}
-    made = evolve(target, scripts=scripts, variables={"TOKEN": "${MY_TOKEN}"})
+    command = 'head -c 9000000 /dev/zero; echo; echo token $TOKEN; printf %s "$PEM_KEY"; exit 1'
+    scripts = {**target.scripts, "test": Script("test", command)}
+    made = evolve(target, scripts=scripts, variables={"TOKEN": "${CANARY}", "PEM_KEY": "${PEM}"})
     project = make_project(made)
-    project.secrets = values_of(made, {}, {"MY_TOKEN": "hunter2-canary"})
+    project.secrets = values_of(made, {}, {"CANARY": "hunter2-canary", "PEM": "-- BEGIN --\nhunter2-canary-2\n"})
     state = deploy(project, quiet, "v1", "1")
     assert ended(state) == ("failed", ExitCode.FAILED)
     kept = str([record.body for record in project.store().records(state.run)])

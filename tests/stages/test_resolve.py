@@ -228,6 +228,13 @@ def test_variables_hold_no_value_of_the_environment() -> None:
     assert "hunter2" not in str(to_json(target))
 
 
+def test_a_health_url_holds_no_value_of_the_environment_either() -> None:
+    text = "monitoring.health_check_url = 'http://u:${SECRET}@${FLAG}/health'"
+    target = target_of(text, environ={"SECRET": "hunter2"}, variables={"FLAG": "open"})
+    assert target.health_check_url == "http://u:${SECRET}@open/health"
+    assert "hunter2" not in str(to_json(target))
+
+
 # -- health -----------------------------------------------------------------------------------------------------------
 
 

@@ -123,8 +123,8 @@ class Project:
         return live
 
     def refuse_unset(self) -> None:
-        """Raise `DocumentError` where a variable refers to something that is not set."""
-        refuse_unset(self.secrets, {name: self.loaded.locate(f"variables.{name}") for name in self.target.variables})
+        """Raise `DocumentError` where something that is looked up when it is used is not set."""
+        refuse_unset(self.secrets, self.loaded.locate)
 
     def files(self, release_id: str) -> Path:
         """The snapshot folder of a release."""

@@ -279,6 +279,7 @@ def unit(project: Project, plan: Plan, role: str) -> Unit:
     if release is None:
         raise FatalError("there is no previous release", code="no-slot")
     target = plan.target if release.id == plan.release.id else project.target_of(release.id, plan.target)
+    project.secrets.watch(target)
     return Unit(release, target, project.files(release.id))
 
 

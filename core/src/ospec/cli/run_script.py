@@ -56,7 +56,13 @@ def run_in_folder(project: Project, script: Script) -> int:
         project.target, project.secrets, url=address, front_door=address, OSPEC_RELEASE=release
     )
     try:
-        program = Program(script.command, project.root, environment, lambda line: click.echo(line, err=True))
+        program = Program(
+            script.command,
+            project.root,
+            environment,
+            lambda line: click.echo(line, err=True),
+            project.secrets.redact,
+        )
     except OSError as error:
         raise FatalError(f"scripts.{script.name} cannot start: {error.strerror}", code="script-not-started") from error
     until = time.monotonic() + script.timeout_seconds
