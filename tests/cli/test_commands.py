@@ -325,3 +325,17 @@ def test_a_closed_pipe_does_not_change_what_a_run_answers(folder: Path) -> None:
         [sys.executable, "-m", "ospec.cli.main", "history", "--json"], capture_output=True, text=True, check=True
     )
     assert [run["outcome"] for run in json.loads(history.stdout)["runs"]] == ["failed"]
+
+
+def test_what_only_looks_or_takes_away_needs_no_reference_that_is_set_elsewhere(
+    folder: Path, ospec: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("ospec.toml").write_text('name = "${CANARY_NAME}"\n' + DOCUMENT)
+    monkeypatch.setenv("CANARY_NAME", "x")
+    assert ospec("run", "deploy", "--release", "v1", "--yes").code == 0
+    monkeypatch.delenv("CANARY_NAME")
+    refused = ospec("run", "deploy", "--yes")
+    assert (refused.code, "CANARY_NAME" in refused.err) == (2, True)
+    for command in (("status",), ("logs",), ("history",), ("show",), ("abort",), ("prune",), ("down", "--yes")):
+        done = ospec(*command)
+        assert (done.code, done.err) == (0, ""), command

@@ -235,6 +235,16 @@ def test_a_health_url_holds_no_value_of_the_environment_either() -> None:
     assert "hunter2" not in str(to_json(target))
 
 
+def test_what_starts_nothing_needs_no_value_but_those_that_say_who_works() -> None:
+    text = "name = 'x${UNSET}'\nplugins.local.host = '${HOST}'"
+    assert refusal_of(text).code == "unset-variable"
+    target = target_of(text, starts_nothing=True, environ={"HOST": "h"})
+    assert (target.name, target.plugins["local"]["host"]) == ("x${UNSET}", "h")
+    for used in ("stack.deploy = '${A}'", "deployment.strategy = '${A}'", "state.store = '${A}'"):
+        error = refusal_of(f"name = '${{B}}'\n{used}", starts_nothing=True)
+        assert error.message == "not set: ${A}"
+
+
 # -- health -----------------------------------------------------------------------------------------------------------
 
 

@@ -38,6 +38,8 @@ class Choice:
     file: Path | None = None
     environment: str | None = None
     variables: Mapping[str, str] = field(factory=dict)
+    starts_nothing: bool = False
+    """Whether unset references may stay, since no program is started that would need their values."""
 
 
 @define(kw_only=True)
@@ -149,7 +151,7 @@ def open_project(choice: Choice, telemetry: Telemetry) -> Project:
         RefusedError: a plugin is missing, cannot do what is asked, or nothing enforces a protection.
     """
     loaded = load(find_document(choice.file, Path.cwd()))
-    target = resolve(loaded, choice.environment, variables=choice.variables)
+    target = resolve(loaded, choice.environment, variables=choice.variables, starts_nothing=choice.starts_nothing)
     wanted = aliases.plugin_names_for(target.platform, target.strategy)
     plugins = load_plugins(wanted, loaded.document.plugins.enabled, {"core": builtin})
     registry = collect(plugins, telemetry)

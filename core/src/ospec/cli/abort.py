@@ -26,7 +26,7 @@ def command(
     from ospec.cli.finish import execute
     from ospec.planning import Wish
 
-    given, run = choice_of_run(choice(file, environment, variables), run)
+    given, run = choice_of_run(choice(file, environment, variables, starts_nothing=True), run)
     with opened(given, measuring(None, None)) as project:
         code = execute(as_json, lambda watcher: flow.abort(project, Wish(run=run), watcher))
     return 0 if code == 130 else code

@@ -47,7 +47,8 @@ def command(
 
     named = [Path(one) for one in files if one != _FOLLOW]
     follow = follow or _FOLLOW in files
-    with opened(choice(named[-1] if named else None, environment, variables)) as project:
+    given = choice(named[-1] if named else None, environment, variables, starts_nothing=True)
+    with opened(given) as project:
         ctx = LogsContext(
             target=project.target,
             home=project.home,

@@ -60,8 +60,14 @@ def telemetry_options(command: Command) -> Command:
     return command
 
 
-def choice(file: Path | None, environment: str | None, variables: tuple[str, ...]) -> Choice:
-    """The options of `project_options` as one value; raises `click.UsageError` for a variable without ``=``."""
+def choice(
+    file: Path | None, environment: str | None, variables: tuple[str, ...], *, starts_nothing: bool = False
+) -> Choice:
+    """The options of `project_options` as one value; raises `click.UsageError` for a variable without ``=``.
+
+    Args:
+        starts_nothing: the command only looks, or takes away, so that an unset reference is none of its business.
+    """
     from ospec.project import Choice
 
     pairs = {}
@@ -70,7 +76,7 @@ def choice(file: Path | None, environment: str | None, variables: tuple[str, ...
         if not (equals and name):
             raise click.UsageError(f"--var {one}: expected NAME=VALUE")
         pairs[name] = value
-    return Choice(file=file, environment=environment, variables=pairs)
+    return Choice(file=file, environment=environment, variables=pairs, starts_nothing=starts_nothing)
 
 
 @contextmanager

@@ -84,7 +84,7 @@ class References:
             return found[0]
         if name not in self._values:
             self.unset.setdefault(name, path)
-        return self._values.get(name, "")
+        return self._values.get(name, found[0])
 
 
 def _of_a_shell(path: Path) -> bool:
