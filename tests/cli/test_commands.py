@@ -339,3 +339,16 @@ def test_what_only_looks_or_takes_away_needs_no_reference_that_is_set_elsewhere(
     for command in (("status",), ("logs",), ("history",), ("show",), ("abort",), ("prune",), ("down", "--yes")):
         done = ospec(*command)
         assert (done.code, done.err) == (0, ""), command
+
+
+def test_a_list_of_plugins_imports_none_that_the_document_leaves_out(folder: Path) -> None:
+    script = (
+        "import sys\nfrom ospec.cli.main import main\n"
+        "try: main(['plugins', 'list'])\nexcept SystemExit: pass\n"
+        "print(sorted(sys.modules), file=sys.stderr)"
+    )
+    Path("ospec.toml").write_text(DOCUMENT + '[plugins]\nenabled = ["script"]\n')
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=folder)
+    assert re.findall(r"^(\S+) .*not imported", done.stdout, re.MULTILINE) == ["blue-green", "local"], done.stdout
+    assert "platform script" in done.stdout
+    assert "ospec_plugin_local" not in done.stderr
