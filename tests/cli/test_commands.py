@@ -12,7 +12,11 @@ from typing import Any
 
 import pytest
 from attrs import frozen
+from ospec import builtin
 from ospec.cli.main import COMMANDS, cli, main
+from ospec.hookspecs import hookimpl
+from ospec.models.registration import StoreKind
+from ospec.stores.sqlite import open_sqlite
 
 DOCUMENT = """\
 id = "scripted"
@@ -352,3 +356,48 @@ def test_a_list_of_plugins_imports_none_that_the_document_leaves_out(folder: Pat
     assert re.findall(r"^(\S+) .*not imported", done.stdout, re.MULTILINE) == ["blue-green", "local"], done.stdout
     assert "platform script" in done.stdout
     assert "ospec_plugin_local" not in done.stderr
+
+
+def test_services_that_share_their_state_see_their_own_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ospec: Callable[..., Done]
+) -> None:
+    monkeypatch.setenv("OSPEC_HOME", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    runs = {}
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        document = f'id = "{name}"\nstack.deploy = "script"\nscripts.deploy = "true"\n[environments.staging]\n'
+        (tmp_path / name / "ospec.toml").write_text(document)
+        deploy = ("run", "deploy", "-f", f"{name}/ospec.toml", "--yes", "--json")
+        runs[name] = [ospec(*deploy, *more).json["run"] for more in ((), ("-e", "staging"))]
+    of_one = ("-f", "one/ospec.toml")
+    assert [run["run"] for run in ospec("history", *of_one, "--json").json["runs"]] == runs["one"][::-1]
+    assert [run["run"] for run in ospec("history", *of_one, "-e", "staging", "--json").json["runs"]] == runs["one"][1:]
+    assert len(ospec("history", *of_one, "--all", "--json").json["runs"]) == 4
+    assert ospec("show", *of_one, "--json").json["run"] == runs["one"][1]
+    assert ospec("show", *of_one, "--all", "--json").json["run"] == runs["two"][1]
+    other = runs["two"][0]
+    assert ospec("show", *of_one, "--all", other, "--json").json["run"] == other
+    for command in (("show", other), ("abort", other), ("resume", other)):
+        done = ospec(*command, *of_one)
+        assert (done.code, "a run of two" in done.err) == (5, True), command
+
+
+def test_runs_are_looked_up_in_the_store_that_the_document_names(
+    folder: Path, ospec: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def second(home: Path, settings: Any) -> Any:
+        (home / settings["folder"]).mkdir(exist_ok=True)
+        return open_sqlite(home / settings["folder"], {})
+
+    kinds = [*builtin.register_stores(), StoreKind("second", second)]
+    monkeypatch.setattr(builtin, "register_stores", hookimpl(lambda: kinds))
+    text = DOCUMENT.replace('[stack]\ndeploy = "script"\n', "")
+    text += "[state]\nstore = 'second'\nfolder = 'elsewhere'\n[environments.a.stack]\ndeploy = 'script'\n"
+    Path("ospec.toml").write_text(text)
+    run = ospec("run", "deploy", "-e", "a", "--yes", "--json").json["run"]
+    assert not (folder / ".ospec" / "journal.sqlite").exists()
+    assert [one["run"] for one in ospec("history", "--json").json["runs"]] == [run]
+    assert ospec("show", run, "--json").json["run"] == run
+    ended = ospec("abort", run)
+    assert (ended.code, "has ended" in ended.err) == (5, True)

@@ -34,7 +34,7 @@ def list_command(file: Path | None, as_json: bool) -> None:
     rows: list[dict[str, Any]] = []
     for name, points in installed().items():
         distribution = points[0].dist
-        row = {
+        row: dict[str, Any] = {
             "name": name,
             "distribution": distribution.name if distribution else "",
             "version": distribution.version if distribution else "",
