@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ospec.cli.streams import tell
+
 if TYPE_CHECKING:
     from ospec.project import Choice, Project
     from ospec.telemetry.session import Telemetry
@@ -89,14 +91,14 @@ def opened(given: Choice, telemetry: Telemetry | None = None) -> Iterator[Projec
     try:
         project = open_project(given, used)
         for warning in project.warnings:
-            click.echo(f"warning: {warning}", err=True)
+            tell(f"warning: {warning}")
         try:
             yield project
         finally:
             project.close()
     finally:
         for warning in used.close():
-            click.echo(f"warning: {warning}", err=True)
+            tell(f"warning: {warning}")
 
 
 def measuring(metrics_file: Path | None, pushgateway: str | None) -> Telemetry:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import click
 from ospec import touched
 from ospec.cli.options import choice, json_option, opened, project_options
 from ospec.cli.output import print_json
+from ospec.cli.streams import tell
 from ospec.errors import DocumentError, FatalError
 
 if TYPE_CHECKING:
@@ -31,7 +33,9 @@ def script_command(name: str) -> click.Command:
             code = run_in_folder(project, script)
             if as_json:
                 seconds = round(time.monotonic() - began, 3)
-                print_json({"schema": "ospec.script/1", "script": script.name, "exit_code": code, "seconds": seconds})
+                made = {"schema": "ospec.script/1", "script": script.name, "exit_code": code, "seconds": seconds}
+                with suppress(OSError):  # it ran, whether or not somebody reads that
+                    print_json(made)
             return code
 
     command.help = f"Run scripts.{name} in the document's folder, with the environment that a deploy gives it."
@@ -60,7 +64,7 @@ def run_in_folder(project: Project, script: Script) -> int:
             script.command,
             project.root,
             environment,
-            lambda line: click.echo(line, err=True),
+            tell,
             project.secrets.redact,
         )
     except OSError as error:
