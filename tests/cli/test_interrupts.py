@@ -17,7 +17,7 @@ id = "scripted"
 [stack]
 deploy = "script"
 [scripts]
-build = "echo $$ > began; exec sleep 60"
+build = "echo $$ > FOLDER/began; exec sleep 60"
 deploy = "true"
 """
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
@@ -25,7 +25,7 @@ SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "ospec.toml").write_text(DOCUMENT)
+    (tmp_path / "ospec.toml").write_text(DOCUMENT.replace("FOLDER", str(tmp_path)))
     return tmp_path
 
 
@@ -84,3 +84,25 @@ def test_a_signal_that_is_ignored_stays_ignored(folder: Path) -> None:
         "listen_no_more(); assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_an_abort_that_restored_answers_one_number(folder: Path) -> None:
+    code, _, _ = ended_by(signal.SIGKILL, folder, "run", "deploy", "--yes")
+    assert code == -signal.SIGKILL
+
+    def ospec(*arguments: str) -> tuple[int, dict[str, object]]:
+        done = subprocess.run(
+            [sys.executable, "-m", "ospec.cli.start", *arguments, "--json"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, json.loads(done.stdout)
+
+    code, told = ospec("abort")
+    assert (code, told["exit_code"], told["outcome"]) == (0, 0, "aborted")
+    code, told = ospec("show")
+    assert (code, told["exit_code"], told["outcome"]) == (0, 130, "aborted"), "the run's own"
+    code, told = ospec("abort")
+    assert (code, told["exit_code"], told["run"]) == (0, 0, None)

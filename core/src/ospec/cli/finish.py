@@ -17,11 +17,17 @@ if TYPE_CHECKING:
     from ospec.runs import Watcher
 
 
-def execute(as_json: bool, run: Callable[[Watcher], RunState | None], nothing: str = "there is no open run") -> int:
+def execute(
+    as_json: bool,
+    run: Callable[[Watcher], RunState | None],
+    nothing: str = "there is no open run",
+    means: Mapping[int, int] | None = None,
+) -> int:
     """Run something that is watched, print its report, and give its exit code.
 
     Args:
         nothing: what to say where `run` gives None: there was nothing to do.
+        means: exit codes of the run that mean another one to whoever called the command.
     """
     from ospec.engine.report import report
     from ospec.runs import exit_code
@@ -38,7 +44,8 @@ def execute(as_json: bool, run: Callable[[Watcher], RunState | None], nothing: s
             click.echo(nothing)
         return 0
     code = int(exit_code(state))
-    _tell(report(state), as_json, code)
+    code = (means or {}).get(code, code)
+    _tell({**report(state), "exit_code": code}, as_json, code)
     return code
 
 
