@@ -233,6 +233,23 @@ def test_rollback_to_a_warm_and_to_a_cold_release(
     assert "v1" in caught.value.message
 
 
+def test_a_rollback_after_a_rollback_goes_further_back(project: Project, heap: Any, quiet: Any) -> None:
+    for number in range(1, 5):
+        deploy(project, quiet, f"v{number}", str(number))
+
+    def back(to: str | None = None) -> str:
+        flow.roll_back(project, plan_rollback, Wish(to=to, probe_rate=0), quiet)
+        return serving(heap)
+
+    assert [back(), back(), back()] == ["v3", "v2", "v1"]
+    with pytest.raises(RefusedError) as caught:
+        back()
+    assert (caught.value.code, "v4" in caught.value.message) == ("nothing-to-roll-back", True)
+    assert [back("v4"), back()] == ["v4", "v3"]
+    deploy(project, quiet, "v5", "5")
+    assert back() == "v3"
+
+
 def test_a_warm_slot_is_retired_by_the_first_command_after_its_time(
     make_project: Callable[[Target], Project], target: Target, heap: Any, quiet: Any
 ) -> None:

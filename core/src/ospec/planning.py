@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from attrs import frozen
@@ -18,8 +18,11 @@ from ospec.project import Project
 from ospec.stages.identify import identify
 from ospec.stages.plan import PlanInput, compose
 from ospec.stages.rollouts import bring_up, go_back
+from ospec.stages.way_back import ways_back
 from ospec.steps.snapshot import sealed_marker
 from ospec.steps.source import read_source
+
+_ANY_NUMBER = 1_000_000
 
 
 @frozen(kw_only=True)
@@ -93,17 +96,30 @@ def plan_rollback(project: Project, wish: Wish) -> Plan:
     live = _observed(project)
     serving = _serving(project, live)
     past = [one for one in project.known_releases() if serving is None or one["release"]["id"] != serving.id]
-    found = [one for one in past if wish.to in (None, one["release"]["name"])]
+    found = (
+        [one for one in past if one["release"]["name"] == wish.to] if wish.to else _further_back(project, past, serving)
+    )
     if not found:
         names = ", ".join(one["release"]["name"] for one in past) or "none"
         raise RefusedError(
             f"there is no earlier release {wish.to or ''}".rstrip() + f" to go back to; kept: {names}",
             code="nothing-to-roll-back",
-            hints=("see what was deployed: ospec history",),
+            hints=("see what was deployed: ospec history", "name one: ospec run rollback --to RELEASE"),
         )
     release, target = from_stored_json(found[0]["release"], Release), from_stored_json(found[0]["target"], Target)
     rollout = go_back(target, project.platform.capabilities, live, release)
     return _composed(project, live, release, rollout, action="rollback", target=target, prepared=True)
+
+
+def _further_back(
+    project: Project, past: list[Mapping[str, Any]], serving: ReleaseRef | None
+) -> list[Mapping[str, Any]]:
+    """Releases to go back to without being told which, the nearest first."""
+    if not past:
+        return []
+    runs = project.store().runs(project.target.service, project.target.environment, limit=_ANY_NUMBER)
+    by_id = {one["release"]["id"]: one for one in past}
+    return [by_id[one] for one in ways_back(runs, serving.id if serving else None, list(by_id))]
 
 
 def plan_up(project: Project, wish: Wish) -> Plan:
