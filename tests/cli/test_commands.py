@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -401,3 +402,23 @@ def test_runs_are_looked_up_in_the_store_that_the_document_names(
     assert ospec("show", run, "--json").json["run"] == run
     ended = ospec("abort", run)
     assert (ended.code, "has ended" in ended.err) == (5, True)
+
+
+def test_without_a_rollback_script_there_is_no_way_back(folder: Path, ospec: Callable[..., Done]) -> None:
+    Path("ospec.toml").write_text(DOCUMENT.replace("rollback =", "undo ="))
+    ospec("run", "deploy", "--release", "v1", "--yes")
+    (folder / "x").write_text("2")
+    ospec("run", "deploy", "--release", "v2", "--yes")
+    done = ospec("run", "rollback", "--yes", "--json")
+    assert (done.code, done.json["outcome"], done.json["error"]["code"]) == (5, "refused", "no-script")
+    assert (current(folder), len(ospec("history").out.splitlines())) == ("v2", 2)
+
+
+def test_a_busy_port_keeps_nobody_from_rendering(folder: Path, ospec: Callable[..., Done]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        document = f'[stack]\ndeploy = "local"\n[scripts]\nstart = "true"\n[plugins.local]\nport = {port}\n'
+        Path("ospec.toml").write_text(document)
+        assert ospec("plan").code == 5
+        assert ospec("render").code == 0
+        assert ospec("render", "--check").code == 0

@@ -462,6 +462,25 @@ def test_a_guardrail_that_does_not_hold_keeps_users_where_they_are(
     assert asked == [({"guardrails.lint": True}, "good"), ({"guardrails.lint": True}, "bad")]
 
 
+def test_a_step_that_would_end_the_program_is_named(
+    make_project: Callable[[Target], Project], target: Target, heap: Any, quiet: Any
+) -> None:
+    project = make_project(evolve(target, protections=(Protection("guardrails.lint", True, "x"),)))
+
+    def check(run: Any, values: Any) -> Any:
+        raise SystemExit(2)
+
+    project.registry = evolve(
+        project.registry,
+        guardrails={"lint": Guardrail("lint", ("guardrails.lint",), check)},
+        sources={**project.registry.sources, ("guardrail", "lint"): "heap"},
+    )
+    state = deploy(project, quiet, "v1", "1")
+    assert ended(state) == ("failed", ExitCode.FAILED)
+    assert state.error is not None
+    assert (state.error["code"], "SystemExit: 2" in state.error["message"]) == ("plugin-bug", True)
+
+
 def network(on_switch: Callable[[Any], None], what: Literal["stop", "warn"]) -> types.ModuleType:
     """A plugin that answers beside the platform."""
     module = types.ModuleType("network_plugin")

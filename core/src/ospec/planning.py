@@ -35,6 +35,8 @@ class Wish:
     to: str | None = None
     """The release to go back to; None: the one that served before."""
     probe_rate: float = 50.0
+    for_here: bool = True
+    """The plan is for this machine as it is: what stands in the way of executing it refuses it."""
     run: str | None = None
     """The run that is meant, of those that are open."""
     rerun: bool = False
@@ -46,11 +48,11 @@ class Wish:
     """Raises where the plan is not the one that was agreed on earlier (`--plan FILE`)."""
 
 
-def _observed(project: Project) -> LiveState:
+def _observed(project: Project, wish: Wish) -> LiveState:
     """What is there; raises `RefusedError` where something would make any run fail."""
     project.refuse_unset()
     live = project.observe()
-    if live.obstacles:
+    if live.obstacles and wish.for_here:
         first, *others = live.obstacles
         hints = [*first.hints, *(f"also: {other.message}" for other in others)]
         raise RefusedError(first.message, code=first.code, where=first.where, hints=hints)
@@ -67,7 +69,7 @@ def _serving(project: Project, live: LiveState) -> ReleaseRef | None:
 
 def plan_deploy(project: Project, wish: Wish) -> Plan:
     """The plan of a deploy: nothing is touched. A release that serves already gives a repair, or no steps."""
-    live = _observed(project)
+    live = _observed(project, wish)
     source = read_source(project.root, project.target.include, leave_out=[project.home])
     release = identify(
         project.target,
@@ -93,7 +95,7 @@ def plan_deploy(project: Project, wish: Wish) -> Plan:
 
 def plan_rollback(project: Project, wish: Wish) -> Plan:
     """The plan of a return to an earlier release."""
-    live = _observed(project)
+    live = _observed(project, wish)
     serving = _serving(project, live)
     past = [one for one in project.known_releases() if serving is None or one["release"]["id"] != serving.id]
     found = (
@@ -107,6 +109,13 @@ def plan_rollback(project: Project, wish: Wish) -> Plan:
             hints=("see what was deployed: ospec history", "name one: ospec run rollback --to RELEASE"),
         )
     release, target = from_stored_json(found[0]["release"], Release), from_stored_json(found[0]["target"], Target)
+    if project.platform.capabilities.scripted and "rollback" not in target.scripts:
+        raise RefusedError(
+            f"{release.name} was deployed with a document that has no script 'rollback', which is the way back here",
+            code="no-script",
+            where=project.loaded.locate("scripts"),
+            hints=("add scripts.rollback and deploy again", "or deploy the earlier code: ospec run deploy"),
+        )
     rollout = go_back(target, project.platform.capabilities, live, release)
     return _composed(project, live, release, rollout, action="rollback", target=target, prepared=True)
 
@@ -124,7 +133,7 @@ def _further_back(
 
 def plan_up(project: Project, wish: Wish) -> Plan:
     """The plan that brings back what served."""
-    live = _observed(project)
+    live = _observed(project, wish)
     ref = live.stable.release if live.stable else None
     if ref is None:
         raise RefusedError("nothing served before", code="nothing-to-bring-up", hints=("deploy: ospec run deploy",))

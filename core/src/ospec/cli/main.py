@@ -81,9 +81,9 @@ def _called(given: Sequence[str]) -> int:
 
         show_error(error, as_json=as_json)
         return error.exit_code
-    except SystemExit:  # click's word for a reader who left
-        return ExitCode.FAILED
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        if isinstance(error.__context__, BrokenPipeError):  # a reader who left; click makes an exit of it
+            return ExitCode.FAILED
         if is_of_output(error):
             tell(f"error: cannot write the output: {error}")
             return ExitCode.FAILED

@@ -37,7 +37,7 @@ def command(
     from ospec.rendering import rendered
 
     with opened(choice(file, environment, variables)) as project:
-        files = rendered(project, plan_deploy(project, Wish()))
+        files = rendered(project, plan_deploy(project, Wish(for_here=False)))
         folder = out or project.root
         changed = {path: lines for path, lines in differences(files, folder).items() if lines}
         if not check:
