@@ -11,11 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from attrs import frozen
 from ospec import builtin
+from ospec.cli.logs import _refuse_unknown
 from ospec.cli.main import COMMANDS, cli, main
 from ospec.hookspecs import hookimpl
+from ospec.models.live import Instance, LiveState, Slot
 from ospec.models.registration import StoreKind
 from ospec.stores.sqlite import open_sqlite
 
@@ -250,8 +253,6 @@ def test_a_wrong_call_answers_in_json_too(folder: Path, ospec: Callable[..., Don
 
 
 def test_every_command_has_its_line_and_its_help() -> None:
-    import click
-
     context = click.Context(cli)
     for name, line in COMMANDS.items():
         command = cli.get_command(context, name)
@@ -422,3 +423,21 @@ def test_a_busy_port_keeps_nobody_from_rendering(folder: Path, ospec: Callable[.
         assert ospec("plan").code == 5
         assert ospec("render").code == 0
         assert ospec("render", "--check").code == 0
+
+
+def test_logs_of_what_is_not_there_are_refused(folder: Path, ospec: Callable[..., Done]) -> None:
+    Path("ospec.toml").write_text('[stack]\ndeploy = "local"\n[scripts]\nstart = "true"\n')
+    assert ospec("logs").code == 0
+    for option in ("--slot", "--instance"):
+        done = ospec("logs", option, "nosuch")
+        assert (done.code, f"no {option[2:]} 'nosuch'; there are: none" in done.err) == (2, True)
+
+
+def test_logs_name_the_slots_and_instances_that_there_are() -> None:
+    instances = (Instance("web-0", "web", "running"), Instance("web-1", "web", "running"))
+    live = LiveState((Slot("blue", "blue", "stable", instances=instances), Slot("green", "green", "idle")))
+    for asked in ((None, None), ("blue", "web-1"), ("green", None), (None, "web-0")):
+        _refuse_unknown(live, *asked)
+    for slot, instance, told in (("red", None, "blue, green"), ("green", "web-0", "none"), (None, "web-9", "web-0, ")):
+        with pytest.raises(click.UsageError, match=f"there are: {told}"):
+            _refuse_unknown(live, slot, instance)

@@ -36,14 +36,13 @@ def shell(folder: Path, command: str, redirection: str) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-@pytest.mark.parametrize("to", [*UNWRITABLE, ">&- 2>&-", ">&- 2>&- <&-", "2>&-"])
-@pytest.mark.parametrize("json_too", ["", " --json"])
-def test_what_was_executed_keeps_its_exit_code(folder: Path, to: str, json_too: str) -> None:
-    assert shell(folder, f"run deploy --release v1 --yes{json_too}", to)[0] == 0
+@pytest.mark.parametrize("to", [*UNWRITABLE, ">&- 2>&- <&-"])
+def test_what_was_executed_keeps_its_exit_code(folder: Path, to: str) -> None:
+    assert shell(folder, "run deploy --release v1 --yes", to)[0] == 0
     (folder / "bad").touch()
-    assert shell(folder, f"run deploy --release v2 --yes{json_too}", to)[0] == 1
-    assert shell(folder, f"run odd{json_too}", to)[0] == 7
-    assert shell(folder, f"run deploy --nonsense{json_too}", to)[0] == 2
+    assert shell(folder, "run deploy --release v2 --yes --json", to)[0] == 1
+    assert shell(folder, "run odd --json", to)[0] == 7
+    assert shell(folder, "run deploy --nonsense --json", to)[0] == 2
     history = subprocess.run(
         [sys.executable, "-m", "ospec.cli.main", "history", "--json"], cwd=folder, capture_output=True, check=True
     )
@@ -51,7 +50,7 @@ def test_what_was_executed_keeps_its_exit_code(folder: Path, to: str, json_too: 
 
 
 @pytest.mark.parametrize("to", UNWRITABLE[:2])
-@pytest.mark.parametrize("command", ["status", "status --json", "plan", "schema", "--help"])
+@pytest.mark.parametrize("command", ["status", "plan --json", "--help"])
 def test_what_cannot_be_printed_fails_in_one_line(folder: Path, to: str, command: str) -> None:
     code, told = shell(folder, command, to)
     assert (code, told.count("\n")) == (1, 1)
