@@ -57,6 +57,7 @@ def resolve(
     """
     name = environment or DEFAULT_ENVIRONMENT
     base, part = _levels(loaded, name)
+    base = _with_tables(base, part)
     where = _Where(loaded, name)
     data = _without_references(deep_merge(base, part), environ, variables or {}, where, starts_nothing)
     document = _document({**data, "environments": loaded.data.get("environments", {})}, where)
@@ -112,6 +113,19 @@ def _levels(loaded: Loaded, name: str) -> tuple[dict[str, Any], Mapping[str, Any
         where=loaded.locate("environments"),
         hints=(f"did you mean -e {close[0]}?",) if close else (f"add [environments.{name}] to the document",),
     )
+
+
+def _with_tables(base: Mapping[str, Any], part: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with scripts as tables where an environment's part is one: ``"x"`` is short for ``{ run = "x" }``."""
+    scripts, over = base.get("scripts") or {}, part.get("scripts") or {}
+    tables = {
+        key: {"run": one} for key, one in scripts.items() if not isinstance(one, Mapping) and _is_table(over, key)
+    }
+    return {**base, **({"scripts": {**scripts, **tables}} if tables else {})}
+
+
+def _is_table(section: Mapping[str, Any], key: str) -> bool:
+    return isinstance(section.get(key), Mapping)
 
 
 def deep_merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
