@@ -18,7 +18,7 @@ from ospec import builtin
 from ospec.cli.logs import _refuse_unknown
 from ospec.cli.main import COMMANDS, cli, main
 from ospec.hookspecs import hookimpl
-from ospec.models.live import Instance, LiveState, Slot
+from ospec.models.live import Instance, LiveState, RenderedFile, Slot
 from ospec.models.registration import StoreKind
 from ospec.stores.sqlite import open_sqlite
 
@@ -441,3 +441,27 @@ def test_logs_name_the_slots_and_instances_that_there_are() -> None:
     for slot, instance, told in (("red", None, "blue, green"), ("green", "web-0", "none"), (None, "web-9", "web-0, ")):
         with pytest.raises(click.UsageError, match=f"there are: {told}"):
             _refuse_unknown(live, slot, instance)
+
+
+def test_a_plan_shows_no_difference_that_a_deploy_does_not_make(
+    folder: Path, ospec: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [RenderedFile("ci/new.yml", "new\n"), RenderedFile("ci/mine.yml", "rendered\n")]
+    monkeypatch.setattr(builtin, "render", hookimpl(_render(files)), raising=False)
+    (folder / "ci").mkdir()
+    (folder / "ci" / "mine.yml").write_text("mine\n")
+    shown = ospec("plan").out
+    assert "rendered ci/new.yml\n--- a/ci/new.yml" in shown
+    assert "rendered ci/mine.yml: not used, since the source has this file" in shown
+    assert "+rendered" not in shown
+    assert list(ospec("plan", "--json").json["rendered"]) == ["ci/new.yml"]
+    assert ospec("run", "deploy", "--yes").code == 0
+    (snapshot,) = [one for one in (folder / ".ospec" / "files" / "scripted.default").iterdir() if one.is_dir()]
+    assert (snapshot / "ci" / "mine.yml").read_text() == "mine\n"
+
+
+def _render(files: list[RenderedFile]) -> Callable[..., Any]:
+    def render(ctx: Any) -> list[RenderedFile]:
+        return files
+
+    return render
