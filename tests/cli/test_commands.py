@@ -20,6 +20,9 @@ from ospec.cli.main import COMMANDS, cli, main
 from ospec.hookspecs import hookimpl
 from ospec.models.live import Instance, LiveState, RenderedFile, Slot
 from ospec.models.registration import StoreKind
+from ospec.models.target import Process
+from ospec.stages.load import load
+from ospec.stages.resolve import resolve
 from ospec.stores.sqlite import open_sqlite
 
 DOCUMENT = """\
@@ -226,6 +229,42 @@ def test_init_writes_a_document_that_validates(
     again = ospec("init", "--yes")
     assert again.code == 1
     assert Path("ospec.toml").read_text() == text
+
+
+@pytest.mark.parametrize("name", ["o.yaml", "o.yml", "o.toml"])
+@pytest.mark.parametrize("folder_name", ["plain", 'My $HOME "x" ${Y}', "...", "0" * 80])
+def test_init_writes_what_works_whatever_it_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ospec: Callable[..., Done], name: str, folder_name: str
+) -> None:
+    folder = tmp_path / folder_name if folder_name != "..." else tmp_path / "___"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    (folder / "package.json").write_text('{"scripts": {"start": "node .", "test": "jest"}}')
+    assert ospec("init", "--yes", "-f", name, "--health", "/a$b?x={}").code == 0
+    loaded = load(folder / name)
+    target = resolve(loaded, None, environ={})
+    assert (target.name, target.health_checks[0].endpoint) == (folder.name, "/a$b?x={}")
+    assert target.processes["web"] == Process("web", "npm start", 1)
+    assert target.scripts["test"].command == "npm test"
+    assert target.deployment.environments["green"].instances == 2
+
+
+@pytest.mark.parametrize("package", ['{"scripts": null}', '{"scripts": {"start": 1}}', "[]", "{", '{"scripts": []}'])
+def test_init_guesses_nothing_from_a_package_that_says_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ospec: Callable[..., Done], package: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("package.json").write_text(package)
+    done = ospec("init", "--yes")
+    assert (done.code, "--start" in done.err) == (2, True)
+    for health in ('a b"c', "/a b", '"'):
+        assert ospec("init", "--yes", "--start", "x", "--health", health).code == 2
+    assert ospec("init", "--yes", "--start", "  ").code == 2
+    assert not Path("ospec.toml").exists()
+    default = '{"scripts": {"start": "node .", "test": "echo \\"Error: no test specified\\" && exit 1"}}'
+    Path("package.json").write_text(default)
+    assert ospec("init", "--yes").code == 0
+    assert "test" not in load(Path("ospec.toml").absolute()).document.scripts
 
 
 def test_init_answers_in_json_and_asks_nothing(
