@@ -52,7 +52,7 @@ def test_a_value_of_many_lines_is_masked_as_a_whole_and_by_line() -> None:
 def test_a_variable_that_is_named_like_a_secret_is_masked() -> None:
     environ = {"CANARY_A": "hunter2-a", "CANARY_B": "hunter2-b", "HOST": "db.example"}
     variables = {"DB_PASSWORD": "${CANARY_A}", "API_TOKEN": "x-${CANARY_B}@${HOST}", "PLACE": "${HOST}"}
-    values = values_of(target(**variables), {}, environ)
+    values = values_of(target(None, **variables), {}, environ)
     for text in variables.values():
         values.resolve(text)
     assert values.redact("hunter2-a x-hunter2-b@db.example db.example") == "*** *** db.example"

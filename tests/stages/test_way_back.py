@@ -10,10 +10,10 @@ from ospec.stages.way_back import ways_back
 def runs(*what: str) -> list[RunHeader]:
     """`d1` deployed v1, `r1` rolled back to it, `x1` failed to deploy it; newest first, as a store gives them."""
     made = []
-    for number, (kind, *release) in enumerate(what):
+    for number, one in enumerate(what):
+        kind, name = one[0], one[1:]
         action = "rollback" if kind == "r" else "deploy"
         outcome: Outcome = "restored" if kind == "x" else "promoted"
-        name = "".join(release)
         made.append(RunHeader(f"run{number}", "shop", "default", action, name, name, float(number), None, outcome))
     return made[::-1]
 
