@@ -247,7 +247,10 @@ class Execution:
                     box["result"] = _as_json(_until_no_retry(kind, bound))
             except OspecError as error:
                 box["error"] = error
-            except Exception as error:  # whatever it is, it is that step's fault and must not end the run unrestored
+            except (
+                Exception,
+                SystemExit,
+            ) as error:  # whatever it is, it is that step's fault and must not end the run unrestored
                 box["error"] = PluginBugError(bound.step.plugin or "core", f"step {kind.name}", error)
             finally:
                 done.set()

@@ -46,7 +46,7 @@ def refusal(error: OspecError) -> dict[str, Any]:
         "schema": SCHEMA,
         "run": None,
         "action": None,
-        "outcome": {1: "failed", 3: "failed", 4: "waiting"}.get(int(error.exit_code), "refused"),
+        "outcome": {1: "failed", 3: "failed", 4: "waiting", 130: "aborted"}.get(int(error.exit_code), "refused"),
         "exit_code": int(error.exit_code),
         "service": None,
         "environment": None,
