@@ -30,6 +30,7 @@ def register_platforms() -> Iterable[Platform]:
         weighted_traffic=True,
         header_routing=True,
         sticky_sessions=True,
+        maintenance=True,
         batches=True,
         release_header=True,
         instances=True,
