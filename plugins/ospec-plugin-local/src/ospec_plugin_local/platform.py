@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from attrs import evolve
 from ospec.errors import FatalError
@@ -20,7 +20,7 @@ from ospec_plugin_local.residents import Residents
 from ospec_plugin_local.settings import settings_of
 from ospec_plugin_local.slots import Slots
 from ospec_plugin_local.splits import checked_split
-from ospec_plugin_local.state import SLOTS, SlotState, State, changing, load_state, save_state
+from ospec_plugin_local.state import SLOTS, State, changing, load_state, save_state
 
 
 def make_able(ctx: DeployContext | RollbackContext) -> Deployment:
@@ -36,8 +36,8 @@ def make_able(ctx: DeployContext | RollbackContext) -> Deployment:
     served = residents.weights(before) if before else {}
     label = _slot_for(ctx.slot, served)
     inside = before.held_in(label) if before else ()
-    if label in served:
-        _check_served(ctx, label, inside)
+    if label in served and inside and not ctx.batch and ctx.release.id not in [one.release_id for one in inside]:
+        raise _serves(label, f"{inside[0].release}: another release cannot be put there")
     envoy_path()  # raises where there is none
     state = residents.check_ports(with_settings(before, ctx.target), before)
     values = environment(ctx, state, label)
@@ -62,17 +62,6 @@ def _roll(ctx: DeployContext | RollbackContext, rolling: Rolling, values: dict[s
     else:
         rolling.finish(values)
     return rolling.changed, rolling.state
-
-
-def _check_served(ctx: DeployContext | RollbackContext, label: str, inside: Sequence[SlotState]) -> None:
-    """Raise `FatalError` where what is asked would take users what they get."""
-    own = [one for one in inside if one.release_id == ctx.release.id]
-    if ctx.batch is None:
-        if inside and not own:
-            raise _serves(label, f"{inside[0].release}: another release cannot be put there")
-        return
-    if not ctx.batch.instances and not ctx.batch.others and not any(one.ports for one in own):
-        raise _serves(label, "users: not all of its instances can be taken away")
 
 
 def switch(ctx: SwitchContext) -> TrafficState:
