@@ -114,14 +114,18 @@ class Supervisor:
         pids.write_record(self._place.run / _OWN_RECORD, pids.identity(int(self._ask("getPID"))))
 
     def apply(self) -> None:
-        """Have it start what is new in its configuration, and forget what is not there any more (see `stop`)."""
-        added, changed, removed = self._ask("reloadConfig")[0]
-        self.stop([*changed, *removed])
-        for name in [*changed, *removed]:
+        """Have it start what is new in its configuration, and forget what is not there any more (see `stop`).
+
+        What runs keeps the lines it was added with, also where they read otherwise now: taking over the new ones would
+        end it, whatever it serves.
+        """
+        added, _, removed = self._ask("reloadConfig")[0]
+        self.stop(removed)
+        for name in removed:
             self._ask("removeProcessGroup", name)
-        for name in [*changed, *added]:
+        for name in added:
             self._ask("addProcessGroup", name)
-        for name in [*changed, *added]:
+        for name in added:
             self.begin(name)
 
     def begin(self, name: str) -> None:
