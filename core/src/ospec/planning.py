@@ -126,6 +126,8 @@ def _composed(
 ) -> Plan:
     serving = _serving(project, live)
     contributions = project.registry.contributions
+    target = more.get("target", project.target)
+    targets = [target, project.target_of(serving.id, target)] if serving else [target]
     return compose(
         PlanInput(
             **{"action": "deploy", "target": project.target, **more},
@@ -140,6 +142,7 @@ def _composed(
             contributions=[(project.registry.source("contribution", name), one) for name, one in contributions.items()],
             renders=any("render" in project.host.loaded.hooks[plugin] for plugin in project.plugins),
             prepared=prepared,
+            stop_seconds=max(project.platform.stop_seconds(one) for one in targets),
             scripted=project.platform.capabilities.scripted,
             notes=project.notes,
         )

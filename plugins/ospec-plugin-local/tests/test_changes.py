@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from attrs import evolve
+from ospec.models.context import Deadline
+from ospec_plugin_local import hooks, pids
+
+STUBBORN = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
 
 
 def everything(service: Any) -> dict[str, int]:
@@ -33,3 +38,33 @@ def test_another_time_to_stop_ends_nothing_that_runs(service: Any, load: Any) ->
     assert clients.failures == []
     assert {name: between[name] for name in before} == before
     assert after == between
+
+
+def test_the_time_of_the_call_is_longer_than_any_time_to_stop(service: Any) -> None:
+    """The instances were started with far more time to end than whoever takes them away has."""
+    change(service, stop_seconds=60.0)
+    slot = service.deploy("v1", program=STUBBORN + service.server).slot.id
+    service.healthy("v1", slot)
+    records = [service.record(f"{service.slot_key(slot)}.{name}") for name in ("web-0", "web-1")]
+    began = time.monotonic()
+    service.retire(slot, deadline=Deadline.after(6.0))
+    assert time.monotonic() - began < 6.0
+    assert not any(pids.group_lives(record) for record in records)
+    assert service.observe().slots == ()
+
+
+def test_what_ignores_its_end_is_taken_down_in_time(service: Any, left_of: Any) -> None:
+    change(service, stop_seconds=60.0)
+    service.deploy("v1", program=STUBBORN + service.server)
+    service.healthy("v1", "blue")
+    began = time.monotonic()
+    service.retire(deadline=Deadline.after(6.0))
+    assert time.monotonic() - began < 6.0
+    assert left_of(service.folder) == []
+
+
+def test_the_core_is_told_how_long_instances_take_to_end(service: Any) -> None:
+    (platform,) = hooks.register_platforms()
+    assert platform.stop_seconds(evolve(service.target, plugins={})) == 10.0
+    change(service, stop_seconds=50)
+    assert platform.stop_seconds(service.target) == 50.0

@@ -19,14 +19,18 @@ from ospec.models.context import (
 from ospec.models.live import Deployment, HealthResult, LiveState, LogLine, Measurement, TrafficState
 from ospec.models.registration import Capabilities, Platform
 
-from ospec_plugin_local.settings import LocalSettings
+from ospec_plugin_local.settings import LocalSettings, stop_seconds
 
 
 @hookimpl
 def register_platforms() -> Iterable[Platform]:
     """Name the platform."""
     able = Capabilities(slots=True, weighted_traffic=True, release_header=True, instances=True, metrics=True)
-    return [Platform("local", able, aliases=("localhost", "this machine"), settings=LocalSettings)]
+    return [
+        Platform(
+            "local", able, aliases=("localhost", "this machine"), settings=LocalSettings, stop_seconds=stop_seconds
+        )
+    ]
 
 
 @hookimpl

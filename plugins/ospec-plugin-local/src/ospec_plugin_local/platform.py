@@ -96,7 +96,7 @@ def retire(ctx: RetireContext) -> None:
     place.make()
     with changing(ctx, place):
         if ctx.slot is None:
-            residents.take_away(state)
+            residents.take_away(ctx, state)
             save_state(place, evolve(state, stable="", former="", slots={}, past={**state.past, **state.slots}))
             return
         share = residents.weights(state).get(ctx.slot, 0.0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -28,6 +27,8 @@ ENVOY, KEEPER = "envoy", "keeper"
 RESIDENTS = (ENVOY, KEEPER)
 _PATIENCE_SECONDS = 15.0
 _POLL_SECONDS = 0.005
+_FORGET_SECONDS = 4.0
+"""What is left of a call's time for what follows on the end of programs."""
 _ALL_READY_SECONDS = 3.0
 _SILENT_SECONDS = 3.0
 """A resident that lives and does not answer for so long has lost its socket, and is started again."""
@@ -120,31 +121,31 @@ class Residents:
             self.supervisor.begin(name)
         return bool(idle)
 
-    def stop_programs(self, names: tuple[str, ...], left: State) -> None:
-        """End programs and forget them; `left` is the state without them."""
+    def stop_programs(self, ctx: HookContext, names: tuple[str, ...], left: State) -> None:
+        """End programs and forget them, within the time of the call; `left` is the state without them."""
+        within = max(0.0, ctx.deadline.left - _FORGET_SECONDS)
         self.supervisor.configure([*RESIDENTS, *left.program_names], left.stop_seconds)
         if self.supervisor.answers():
-            self.supervisor.stop(names)
+            self.supervisor.stop(names, within)
             self.supervisor.apply()
         else:
             pids.kill_leader(self.supervisor.record)  # one that nobody can ask would start them again
+        pids.end_groups([self.record(name) for name in names], min(left.stop_seconds, within))
         for name in names:
-            pids.end_group(self.record(name), left.stop_seconds)
             (self.place.programs / f"{name}.json").unlink(missing_ok=True)
             (self.place.run / f"{name}.json").unlink(missing_ok=True)
 
-    def take_away(self, state: State) -> None:
+    def take_away(self, ctx: HookContext, state: State) -> None:
         """End everything: instances, Envoy, keeper, supervisor; no process, socket or port is left."""
+        within = max(0.0, ctx.deadline.left - _FORGET_SECONDS)
         if self.supervisor.answers():
-            self.supervisor.stop(state.program_names)
+            # All that it knows, whatever the state says; the proxy last, for the answers that are under way.
+            self.supervisor.stop([name for name in self.supervisor.programs() if name not in RESIDENTS], within)
             self.supervisor.shut_down()
         else:
             pids.kill_leader(self.supervisor.record)
         records = [pids.read_record(path) for path in self.place.run.glob("*.json")]
-        for record in records:
-            pids.kill_group(record, signal.SIGTERM)
-        for record in records:
-            pids.end_group(record, state.stop_seconds)
+        pids.end_groups(records, min(state.stop_seconds, within))
         for folder in (self.place.programs, self.place.run, self.place.envoy, self.place.runtime):
             shutil.rmtree(folder, ignore_errors=True)
         with contextlib.suppress(OSError):  # the runtime folder of all services goes with the last of them

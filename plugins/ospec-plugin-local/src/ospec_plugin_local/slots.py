@@ -77,7 +77,7 @@ class Slots:
         state = evolve(state, generation=state.generation + 1)
         save_state(self._place, state)
         self._drain(former)
-        self._residents.stop_programs(former.program_names, state)
+        self._residents.stop_programs(self._ctx, former.program_names, state)
         self._residents.tell_clusters(ctx, state)
         return state
 
@@ -95,7 +95,7 @@ class Slots:
         )
         self._residents.tell_slot(self._ctx, left, label)
         self._drain(held)
-        self._residents.stop_programs(held.program_names, left)
+        self._residents.stop_programs(self._ctx, held.program_names, left)
         self._residents.tell_clusters(self._ctx, left)
         if self._residents.lives(KEEPER):
             self._residents.ask_keeper(self._ctx, {"op": "drop", "key": held.key})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -138,11 +140,15 @@ class Supervisor:
             if fault.faultCode != 60:  # ALREADY_STARTED
                 raise
 
-    def stop(self, names: Iterable[str]) -> None:
-        """Stop programs and wait until they ended: SIGTERM to their groups, then SIGKILL after their time."""
+    def stop(self, names: Iterable[str], within: float = math.inf) -> None:
+        """Stop programs and wait until they ended: SIGTERM to their groups, then SIGKILL after their time.
+
+        Args:
+            within: seconds after which they are killed although they have time left: whoever asks has no more.
+        """
         from xmlrpc.client import Fault
 
-        waiting = set(names)
+        waiting, kill_at = set(names), time.monotonic() + within
         for name in waiting:
             try:
                 self._ask("stopProcess", name, False)
@@ -150,7 +156,12 @@ class Supervisor:
                 if fault.faultCode not in (10, 70):  # BAD_NAME, NOT_RUNNING
                     raise
         while waiting:
-            waiting &= {one["name"] for one in self._ask("getAllProcessInfo") if one["pid"]}
+            living = {one["name"]: one["pid"] for one in self._ask("getAllProcessInfo") if one["pid"]}
+            waiting &= set(living)
+            if waiting and time.monotonic() >= kill_at:
+                for name in waiting:
+                    with contextlib.suppress(ProcessLookupError, PermissionError):  # it ended meanwhile
+                        os.killpg(living[name], signal.SIGKILL)
             if waiting:
                 time.sleep(_POLL_SECONDS)  # each question also has it look for ended children
 
