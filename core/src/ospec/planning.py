@@ -43,12 +43,16 @@ class Wish:
     """Raises where the plan is not the one that was agreed on earlier (`--plan FILE`)."""
 
 
-def _observed(project: Project) -> LiveState:
-    """What is there; raises `RefusedError` where something would make any run fail."""
+def _observed(project: Project, *, returns: bool = False) -> LiveState:
+    """What is there; raises `RefusedError` where something would make the run fail.
+
+    Args:
+        returns: to what ran before, for which it does not matter what the document says now.
+    """
     project.refuse_unset()
     live = project.observe()
-    if live.obstacles:
-        first, *others = live.obstacles
+    if obstacles := [one for one in live.obstacles if not (returns and one.of_document)]:
+        first, *others = obstacles
         hints = [*first.hints, *(f"also: {other.message}" for other in others)]
         raise RefusedError(first.message, code=first.code, where=first.where, hints=hints)
     return live
@@ -88,7 +92,7 @@ def plan_deploy(project: Project, wish: Wish) -> Plan:
 
 def plan_rollback(project: Project, wish: Wish) -> Plan:
     """The plan of a return to an earlier release."""
-    live = _observed(project)
+    live = _observed(project, returns=True)
     serving = _serving(project, live)
     past = [one for one in project.known_releases() if serving is None or one["release"]["id"] != serving.id]
     found = [one for one in past if wish.to in (None, one["release"]["name"])]
@@ -106,7 +110,7 @@ def plan_rollback(project: Project, wish: Wish) -> Plan:
 
 def plan_up(project: Project, wish: Wish) -> Plan:
     """The plan that brings back what served."""
-    live = _observed(project)
+    live = _observed(project, returns=True)
     ref = live.stable.release if live.stable else None
     if ref is None:
         raise RefusedError("nothing served before", code="nothing-to-bring-up", hints=("deploy: ospec run deploy",))

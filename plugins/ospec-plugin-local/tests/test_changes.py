@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import pytest
 from attrs import evolve
+from ospec.errors import RefusedError
 from ospec.models.context import Deadline
 from ospec_plugin_local import hooks, pids
+from ospec_plugin_local.ports import free_ports
 
 STUBBORN = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
 
@@ -68,3 +71,51 @@ def test_the_core_is_told_how_long_instances_take_to_end(service: Any) -> None:
     assert platform.stop_seconds(evolve(service.target, plugins={})) == 10.0
     change(service, stop_seconds=50)
     assert platform.stop_seconds(service.target) == 50.0
+
+
+@pytest.mark.parametrize("setting", ["port", "host"])
+def test_the_front_door_does_not_move_under_what_serves(service: Any, load: Any, setting: str) -> None:
+    change(service, **{setting: service.port if setting == "port" else "127.0.0.1"})
+    service.serve("v1")
+    before = service.observe()
+    assert before.obstacles == ()
+    with load(service.port) as clients:
+        change(service, **{setting: free_ports(1, ())[0] if setting == "port" else "127.0.0.2"})
+        (obstacle,) = service.observe().obstacles
+        assert (obstacle.code, obstacle.where, obstacle.of_document) == (
+            "address-changed", f"plugins.local.{setting}", True
+        )  # fmt: skip
+        assert any("ospec down" in hint for hint in obstacle.hints)
+        with pytest.raises(RefusedError) as caught:
+            service.deploy("v2", "green")
+        assert (caught.value.code, caught.value.message) == (obstacle.code, obstacle.message)
+        clients.more()
+    assert clients.failures == []
+    assert evolve(service.observe(), obstacles=()) == before
+
+
+def test_a_return_keeps_the_address_that_users_know(service: Any, load: Any) -> None:
+    first = service.port
+    service.serve("v1")
+    service.retire()
+    change(service, port=free_ports(1, (first,))[0])
+    service.port = service.target.plugins["local"]["port"]
+    service.serve("v2")
+    with load(service.port) as clients:
+        change(service, port=first)
+        service.rollback("v1", "green")
+        service.healthy("v1", "green")
+        service.switch({"green": 100.0, "blue": 0.0})
+        clients.more()
+    assert clients.failures == []
+    assert service.observe().address == f"http://127.0.0.1:{service.port}"
+
+
+def test_where_nothing_serves_the_front_door_may_move(service: Any, listens: Any) -> None:
+    service.deploy("v1")
+    first = service.port
+    change(service, port=free_ports(1, (first,))[0])
+    service.port = service.target.plugins["local"]["port"]
+    service.serve("v2")
+    assert service.ask() == (200, "v2")
+    assert not listens(first)

@@ -63,6 +63,8 @@ class Obstacle:
     """As an error of the same kind has it."""
     where: str = ""
     hints: tuple[str, ...] = ()
+    of_document: bool = False
+    """It is what the document says now that cannot work. That hinders no return to what ran before (rollback, up)."""
 
 
 @frozen

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 
 from attrs import evolve
-from ospec.errors import FatalError
+from ospec.errors import FatalError, RefusedError
 from ospec.models.context import DeployContext, RetireContext, RollbackContext, SwitchContext
 from ospec.models.live import Deployment, TrafficState
 from ospec.models.target import Target
@@ -18,14 +18,14 @@ from ospec_plugin_local.programs import check_commands, environment
 from ospec_plugin_local.residents import Residents
 from ospec_plugin_local.settings import settings_of
 from ospec_plugin_local.slots import Slots
-from ospec_plugin_local.state import SLOTS, State, changing, load_state, save_state
+from ospec_plugin_local.state import SLOTS, State, changing, load_state, save_state, url_of
 
 
 def make_able(ctx: DeployContext | RollbackContext) -> Deployment:
     """Have the slot run the release; its instances are started, not yet healthy.
 
     Raises:
-        RefusedError: the front door's port is taken.
+        RefusedError: the front door's port is taken, or should change under what serves.
         FatalError: the slot serves another release, a program or a value is missing, or what is there cannot be read.
     """
     place = place_of(ctx.home, ctx.target)
@@ -37,7 +37,9 @@ def make_able(ctx: DeployContext | RollbackContext) -> Deployment:
     if held and held.release_id != ctx.release.id and label in served:
         raise _serves(label, f"{held.release}: another release cannot be put there")
     envoy_path()  # raises where there is none
-    state = residents.check_ports(with_settings(before, ctx.target), before)
+    if isinstance(ctx, DeployContext):  # a return keeps the address, whatever its release's document says
+        check_address(before, ctx.target, served)
+    state = residents.check_ports(with_settings(before, ctx.target, served), before)
     values = environment(ctx, state, label)
     check_commands(ctx.target, ctx.files, values)
     place.make()
@@ -125,9 +127,32 @@ def _serves(label: str, what: str) -> FatalError:
     )
 
 
-def with_settings(state: State | None, target: Target) -> State:
-    """The state with what the document says now."""
+def check_address(state: State | None, target: Target, served: Mapping[str, float]) -> None:
+    """Refuse to move the front door under what serves: users would lose it before the new release is known to work.
+
+    Raises:
+        RefusedError: ``address-changed``.
+    """
     settings = settings_of(target)
+    if state is None or not served or (settings.host, settings.port) == (state.host, state.port):
+        return
+    raise RefusedError(
+        f"the front door is {state.address} as long as a release serves there, and cannot become "
+        f"{url_of(settings.host, settings.port)}",
+        code="address-changed",
+        where="plugins.local.port" if settings.port != state.port else "plugins.local.host",
+        hints=(
+            f'keep host = "{state.host}" and port = {state.port} in [plugins.local]',
+            "or move it, while nobody is served: ospec down, then ospec run deploy",
+        ),
+    )
+
+
+def with_settings(state: State | None, target: Target, served: Mapping[str, float]) -> State:
+    """The state with what the document says now. Where something serves, the front door stays where it is."""
+    settings = settings_of(target)
+    if state is not None and served:
+        settings = evolve(settings, host=state.host, port=state.port)
     if state is None:
         state = State(host="", port=0, slot_ports=dict.fromkeys(SLOTS, 0), stop_seconds=0, log_bytes=0, log_files=0)
     return evolve(
