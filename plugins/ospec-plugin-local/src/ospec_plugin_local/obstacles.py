@@ -12,7 +12,7 @@ from ospec.models.target import Target
 from ospec_plugin_local.binary import envoy_path
 from ospec_plugin_local.place import Place
 from ospec_plugin_local.platform import check_address, with_settings
-from ospec_plugin_local.programs import check_on_path
+from ospec_plugin_local.programs import check_on_path, check_takes_traffic
 from ospec_plugin_local.residents import Residents
 from ospec_plugin_local.state import load_state
 
@@ -28,6 +28,7 @@ def obstacles(place: Place, target: Target) -> Iterator[Obstacle]:
     )
     of_document: tuple[Callable[[], object], ...] = (
         lambda: check_address(state, target, served),
+        lambda: check_takes_traffic(target),
         lambda: check_on_path(target, os.environ.get("PATH", os.defpath)),
     )
     for check in (*of_place, *of_document):
