@@ -129,7 +129,7 @@ class Residents:
             self.supervisor.stop(names, within)
             self.supervisor.apply()
         else:
-            pids.kill_leader(self.supervisor.record)  # one that nobody can ask would start them again
+            self.supervisor.kill()  # one that nobody can ask would start them again
         pids.end_groups([self.record(name) for name in names], min(left.stop_seconds, within))
         for name in names:
             (self.place.programs / f"{name}.json").unlink(missing_ok=True)
@@ -143,7 +143,7 @@ class Residents:
             self.supervisor.stop([name for name in self.supervisor.programs() if name not in RESIDENTS], within)
             self.supervisor.shut_down()
         else:
-            pids.kill_leader(self.supervisor.record)
+            self.supervisor.kill()
         records = [pids.read_record(path) for path in self.place.run.glob("*.json")]
         pids.end_groups(records, min(state.stop_seconds, within))
         for folder in (self.place.programs, self.place.run, self.place.envoy, self.place.runtime):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ospec.errors import FatalError
 
 from ospec_plugin_local import pids
+from ospec_plugin_local.launcher import one_at_a_time
 from ospec_plugin_local.place import Place
 
 if TYPE_CHECKING:
@@ -85,8 +86,7 @@ class Supervisor:
         Raises:
             FatalError: it did not start, with what it printed.
         """
-        # SIGKILL leaves the programs alone, which SIGTERM would stop; their launchers find them again.
-        pids.kill_leader(self.record)
+        self.kill()
         self._place.supervisor_socket.unlink(missing_ok=True)
         started = subprocess.run(
             [sys.executable, "-m", "ospec_plugin_local.supervise", "-c", str(self._place.supervisor_conf)],
@@ -174,13 +174,22 @@ class Supervisor:
         """What it tells of each program, by name."""
         return {one["name"]: one for one in self._ask("getAllProcessInfo")}
 
+    def kill(self) -> None:
+        """Kill it, where it cannot be asked; every program of it that goes on has its record.
+
+        SIGKILL leaves the programs alone, which SIGTERM would stop; the launchers of the next one find them again.
+        """
+        pids.kill_leader(self.record)
+        with one_at_a_time(self._place.root):
+            pass
+
     def shut_down(self) -> None:
         """Stop everything and end it; returns when it is gone."""
         record = self.record
         try:
             self._ask("shutdown")
         except OSError:
-            pids.kill_leader(record)
+            self.kill()
         while pids.same(record):
             self.answers()  # each question wakes it from its wait of a second
             time.sleep(_POLL_SECONDS)
