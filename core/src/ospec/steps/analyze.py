@@ -21,7 +21,10 @@ WINDOW_SECONDS = 10.0
 
 
 def guard(run: StepRun) -> Mapping[str, Any]:
-    """Judge for `params.seconds`; raise at once when health breaks several times in a row or errors rise."""
+    """Judge for `params.seconds`; raise at once when a program ends, health breaks several times, or errors rise.
+
+    A program that ends under its users will do so again, and is back before anybody has asked it several times.
+    """
     role, seconds = run.step.params.get("slot", "candidate"), float(run.step.params["seconds"])
     target = run.unit(role).target
     retries = target.health_check_retries or DEFAULT_RETRIES
@@ -32,6 +35,8 @@ def guard(run: StepRun) -> Mapping[str, Any]:
     while True:
         failing = [result for result in ask_slot(run, role, slot.id) if not result.healthy]
         bad, polls = (bad + 1 if failing else 0), polls + 1
+        if any(result.gone for result in failing):
+            raise unhealthy(role, failing, "it ended after it took the traffic")
         if bad >= retries:
             raise unhealthy(role, failing, f"{bad} times in a row after it took the traffic")
         requests, errors = _traffic(run, role, slot)

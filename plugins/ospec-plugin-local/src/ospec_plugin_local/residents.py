@@ -50,6 +50,11 @@ class Residents:
         """Who a program is, as its launcher wrote down."""
         return pids.read_record(self.place.run / f"{name}.json")
 
+    def forget(self, name: str) -> None:
+        """Forget who a program was that ended."""
+        (self.place.run / f"{name}.json").unlink(missing_ok=True)
+        self.place.well(name).unlink(missing_ok=True)
+
     def check_ports(self, state: State, before: State | None) -> State:
         """`state` with ports that can be had, before anything is touched.
 
@@ -133,7 +138,7 @@ class Residents:
         pids.end_groups([self.record(name) for name in names], min(left.stop_seconds, within))
         for name in names:
             (self.place.programs / f"{name}.json").unlink(missing_ok=True)
-            (self.place.run / f"{name}.json").unlink(missing_ok=True)
+            self.forget(name)
 
     def take_away(self, ctx: HookContext, state: State) -> None:
         """End everything: instances, Envoy, keeper, supervisor; no process, socket or port is left."""

@@ -131,7 +131,7 @@ class Slots:
             record = self._residents.record(name)
             if not pids.same(record):
                 pids.kill_group(record)
-                (self._place.run / f"{name}.json").unlink(missing_ok=True)
+                self._residents.forget(name)
                 ended = True
         return ended
 
