@@ -119,3 +119,18 @@ def test_where_nothing_serves_the_front_door_may_move(service: Any, listens: Any
     service.serve("v2")
     assert service.ask() == (200, "v2")
     assert not listens(first)
+
+
+def test_other_limits_of_logs_are_kept_by_the_keeper_that_runs(service: Any, until: Any) -> None:
+    service.serve("v1")
+    keeper = service.record("keeper")
+    log = service.place.logs / f"{service.slot_key('blue')}.web-0.log"
+    with log.open("ab") as file:
+        file.write(b"x" * (2 << 20))
+    time.sleep(1.5)
+    assert log.stat().st_size > 2 << 20, "less than the limit, which is 10 MB"
+    change(service, log_megabytes=1, log_files=1)
+    service.deploy("v2", "green")
+    until(lambda: log.stat().st_size < 1 << 20)
+    assert log.with_name(f"{log.name}.1").stat().st_size > 2 << 20
+    assert service.record("keeper") == keeper

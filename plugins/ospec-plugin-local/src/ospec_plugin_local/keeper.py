@@ -72,6 +72,9 @@ class Keeper:
                 return {"ok": True}
             case "keys":
                 return {"keys": sorted(self._environments)}
+            case "logs":
+                self._log_bytes, self._log_files = int(question["bytes"]), int(question["files"])
+                return {"ok": True}
             case "bins":
                 return {"bins": self._counter.since(question["since"])}
         return {"error": "unknown question"}

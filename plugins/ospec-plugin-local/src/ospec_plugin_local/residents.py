@@ -105,6 +105,8 @@ class Residents:
             if not self.answers(name):
                 missing = True
                 self._wait_for(ctx, name)
+        # What it was started with may be out of date, and to start it again would lose the variables.
+        self.ask_keeper(ctx, {"op": "logs", "bytes": state.log_bytes, "files": state.log_files})
         return missing
 
     def heal(self, ctx: HookContext, state: State) -> None:
