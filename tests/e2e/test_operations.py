@@ -66,6 +66,20 @@ def test_up_after_everything_was_killed(shop: Any, until: Any) -> None:
     shop.serves("v2")
 
 
+def test_down_ends_everything_though_the_state_is_damaged(shop: Any) -> None:
+    shop.deploy("v1")
+    state = next((shop.home / "local").glob("*/state.json"))
+    state.write_text("{")
+    assert shop.ospec("status", code=1)["error"]["code"] == "state-broken"
+    down = shop.begin("down", "--yes")
+    _, told = down.communicate(timeout=60)
+    assert down.returncode == 0
+    assert f"{state}.broken-" in told
+    assert shop.processes() == []
+    assert shop.deploy("v2")["outcome"] == "promoted"
+    shop.serves("v2")
+
+
 def test_what_the_document_cannot_do_is_refused_and_hinders_no_return(shop: Any) -> None:
     shop.deploy("v1")
     shop.deploy("v2")

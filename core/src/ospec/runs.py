@@ -355,6 +355,7 @@ def _retire(project: Project, slot_id: str | None) -> None:
             project.target.deployment.drain_seconds + project.platform.stop_seconds(project.target) + _STOP_SECONDS
         ),
         slot=slot_id,
+        log=project.telemetry.warnings.append,
     )
     project.host.call_one("retire", ctx, project.plugins[0])
 

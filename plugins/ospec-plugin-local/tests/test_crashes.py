@@ -124,6 +124,31 @@ def test_taken_away_without_a_supervisor_nothing_is_left(service: Any, listens: 
     assert not service.place.runtime.exists()
 
 
+@pytest.mark.parametrize("supervisor", ["lives", "killed"])
+@pytest.mark.parametrize("content", ["", "{", '{"version": 1, "host": 3}', None], ids=str)
+def test_taken_away_without_a_state_that_can_be_read_nothing_is_left(
+    service: Any, until: Any, listens: Any, left_of: Any, content: str | None, supervisor: str
+) -> None:
+    """Another state than the one that what runs was started from; None: the file is gone."""
+    service.serve("v1")
+    service.deploy("v2", "green")
+    if supervisor == "killed":
+        service.kill("supervisord")
+    if content is None:
+        service.place.state.unlink()
+    else:
+        service.place.state.write_text(content)
+    told: list[str] = []
+    service.retire(log=told.append)
+    until(lambda: left_of(service.folder) == [])  # a launcher that had just begun ends by itself
+    assert not listens(service.port)
+    aside = list(service.place.root.glob("state.json.broken-*"))
+    assert [path.read_text() for path in aside] == ([] if content is None else [content])
+    assert all(str(path) in told[0] for path in aside)
+    service.serve("v3")
+    assert service.ask() == (200, "v3")
+
+
 def test_a_slot_is_taken_away_without_a_supervisor(service: Any) -> None:
     service.serve("v1")
     service.serve("v2", "green")

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 
 from attrs import evolve
-from ospec.errors import FatalError, RefusedError
+from ospec.errors import FatalError, OspecError, RefusedError
 from ospec.models.context import DeployContext, RetireContext, RollbackContext, SwitchContext
 from ospec.models.live import Deployment, TrafficState
 from ospec.models.target import Target
@@ -16,7 +16,7 @@ from ospec_plugin_local.observation import look
 from ospec_plugin_local.place import Place, place_of
 from ospec_plugin_local.programs import check_commands, environment
 from ospec_plugin_local.residents import Residents
-from ospec_plugin_local.settings import settings_of
+from ospec_plugin_local.settings import settings_of, stop_seconds
 from ospec_plugin_local.slots import Slots
 from ospec_plugin_local.state import SLOTS, State, changing, load_state, save_state, url_of
 
@@ -91,21 +91,42 @@ def retire(ctx: RetireContext) -> None:
         FatalError: the slot serves (``slot-serves``).
     """
     place = place_of(ctx.home, ctx.target)
+    if ctx.slot is None:
+        _take_down(ctx, place)
+        return
     state = load_state(place)
     if state is None:
         return
     residents = Residents(place)
     place.make()
     with changing(ctx, place):
-        if ctx.slot is None:
-            residents.take_away(ctx, state)
-            save_state(place, evolve(state, stable="", former="", slots={}, past={**state.past, **state.slots}))
-            return
         share = residents.weights(state).get(ctx.slot, 0.0)
         if share:
             raise _serves(ctx.slot, f"{share:g} % of the traffic, and stays")
         if ctx.slot in state.slots:
             Slots(ctx, residents).take_away(state, ctx.slot)
+
+
+def _take_down(ctx: RetireContext, place: Place) -> None:
+    """End everything. Who runs is in the records, so that a state that is damaged or gone is in nobody's way."""
+    broken: OspecError | None = None
+    try:
+        state = load_state(place)
+    except FatalError as error:
+        if error.code != "state-broken":
+            raise
+        state, broken = None, error
+    if state is None and broken is None and not place.run.is_dir():
+        return
+    place.make()
+    with changing(ctx, place):
+        Residents(place).take_away(ctx, state.stop_seconds if state else stop_seconds(ctx.target))
+        if state:
+            save_state(place, evolve(state, stable="", former="", slots={}, past={**state.past, **state.slots}))
+        if broken:
+            aside = place.state.with_name(f"{place.state.name}.broken-{time.time_ns()}")
+            place.state.replace(aside)
+            ctx.log(f"{broken.message}; what ran was ended by its records, and the file is {aside} now")
 
 
 def _slot_for(wanted: str, served: Mapping[str, float]) -> str:

@@ -142,7 +142,7 @@ class Residents:
             (self.place.programs / f"{name}.json").unlink(missing_ok=True)
             self.forget(name)
 
-    def take_away(self, ctx: HookContext, state: State) -> None:
+    def take_away(self, ctx: HookContext, stop_seconds: float) -> None:
         """End everything: instances, Envoy, keeper, supervisor; no process, socket or port is left."""
         within = max(0.0, ctx.deadline.left - _FORGET_SECONDS)
         if self.supervisor.answers():
@@ -152,7 +152,7 @@ class Residents:
         else:
             self.supervisor.kill()
         records = [pids.read_record(path) for path in self.place.run.glob("*.json")]
-        pids.end_groups(records, min(state.stop_seconds, within))
+        pids.end_groups(records, min(stop_seconds, within))
         for folder in (self.place.programs, self.place.run, self.place.envoy, self.place.runtime):
             shutil.rmtree(folder, ignore_errors=True)
         with contextlib.suppress(OSError):  # the runtime folder of all services goes with the last of them
