@@ -13,7 +13,7 @@ from types import ModuleType
 
 from ospec import hookspecs
 from ospec.host.implementations import hook_names
-from ospec.models import context, live, registration
+from ospec.models import context, judging, live, registration
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "hooks.md"
 INTRODUCTION = """\
@@ -46,6 +46,7 @@ def reference() -> str:
         ("Contexts: what hooks are given", context),
         ("Answers of operational hooks", live),
         ("Records of registration hooks", registration),
+        ("What judges are given and answer", judging),
     ):
         parts += [f"## {title}\n", *_classes(module)]
     return "\n".join(parts)

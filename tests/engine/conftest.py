@@ -85,8 +85,10 @@ class Heap:
         self.before.get("switch_traffic", lambda ctx: None)(ctx)
         if {slot.id: slot.weight_percent for slot in self.slots.values()} != ctx.split.weights:
             self.effects.append(f"switch {sorted(ctx.split.weights.items())}")
+        whole = 100 in ctx.split.weights.values()
         for slot_id, weight in ctx.split.weights.items():
-            role: Role = "stable" if weight == 100 else "idle"
+            before: Role = self.slots[slot_id].role
+            role: Role = ("stable" if weight == 100 else "idle") if whole else before
             self.slots[slot_id] = evolve(self.slots[slot_id], weight_percent=weight, role=role)
         return TrafficState(dict(ctx.split.weights), applied_at=1.0)
 
@@ -159,7 +161,7 @@ def make_project(tmp_path: Path, heap: Heap) -> Iterator[Callable[..., Project]]
     (root / "app.txt").write_text("1")
 
     def make(target: Target, **others: types.ModuleType) -> Project:
-        loaded = load_plugins(["blue-green"], None, {"core": builtin, "heap": heap.plugin(), **others})
+        loaded = load_plugins(["blue-green", "canary"], None, {"core": builtin, "heap": heap.plugin(), **others})
         registry = collect(loaded)
         document = Loaded(None, root / "ospec.toml", (), lambda path: path)  # type: ignore[arg-type]  # nobody reads it
         project = Project(

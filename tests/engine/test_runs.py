@@ -157,11 +157,11 @@ def test_a_plugin_that_raises_nonsense_is_named_and_the_release_restored(
 def test_a_step_that_ignores_its_time_limit_is_left_behind(
     make_project: Callable[[Target], Project], target: Target, heap: Any, quiet: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ospec_plugin_blue_green import strategy
+    from ospec.models import rollout_steps
 
     project = make_project(target)
     deploy(project, quiet, "v1", "1")
-    monkeypatch.setattr(strategy, "_DEPLOY_SECONDS", 0.2)
+    monkeypatch.setattr(rollout_steps, "deploy_limit", lambda target: 0.2)
     hold = threading.Event()
     heap.before["deploy"] = lambda ctx: (hold.wait(30), None)[1]
     state = deploy(project, quiet, "v2", "2")

@@ -176,7 +176,8 @@ def test_hook_register_notifiers() -> None:
 
 
 def test_hook_register_judges() -> None:
-    assert registered("register_judges", by_median=print).judges["median"].judge is print
+    judge: Any = registered("register_judges", by_median=print).judges["median"].judge
+    assert judge is print
 
 
 def test_hook_register_stores() -> None:

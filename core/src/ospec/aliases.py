@@ -33,6 +33,10 @@ _STRATEGIES = {
 }
 
 
+_CORES_JUDGE = "bounds"
+_JUDGED = ("canary", "rolling")
+
+
 def platform_name(text: str) -> str:
     """The plugin name of a platform as `stack.deploy` names it; a name nobody knows is taken as a plugin's own."""
     return _canonical(_PLATFORMS, text)
@@ -58,9 +62,20 @@ def package_for_strategy(name: str) -> str:
     return f"ospec-plugin-{name}"
 
 
-def plugin_names_for(platform: str, strategy: str) -> tuple[str, ...]:
-    """The plugins that a platform and a strategy (canonical names) cannot do without."""
-    return tuple(dict.fromkeys((platform, strategy)))
+def package_for_judge(name: str) -> str:
+    """The package to install for a judge."""
+    return f"ospec-plugin-judge-{name}"
+
+
+def plugin_names_for(platform: str, strategy: str, judge: str = "") -> tuple[str, ...]:
+    """The plugins that a platform, a strategy and a judge (canonical names) cannot do without."""
+    judges = (f"judge-{judge}",) if judge not in ("", _CORES_JUDGE) else ()
+    return tuple(dict.fromkeys((platform, strategy, *judges)))
+
+
+def welcome_plugins(strategy: str) -> tuple[str, ...]:
+    """Plugins that a strategy is better with, where they are installed."""
+    return ("judge-sequential",) if strategy in _JUDGED else ()
 
 
 def _canonical(known: dict[str, tuple[str, ...]], text: str) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ospec.hookspecs import hookimpl
-from ospec.models.registration import StepContribution, StepKind, Store, StoreKind
+from ospec.judges import bounds
+from ospec.models.registration import Judge, StepContribution, StepKind, Store, StoreKind
 from ospec.steps import analyze, delegate, health, rollout, script, snapshot, validate, verify
 
 _SCRIPT_STOP_SECONDS = 12.0
@@ -28,7 +29,7 @@ def register_steps() -> Iterable[StepKind | StepContribution]:
         StepKind("validate", validate.validate, timeout_seconds=600.0, stop_seconds=_SCRIPT_STOP_SECONDS),
         StepKind("switch", rollout.switch, exposes_users=rollout.switch_exposes, moves_traffic=True),
         StepKind("verify", verify.verify, timeout_seconds=60.0),
-        StepKind("analyze", analyze.guard),
+        StepKind("analyze", analyze.analyze),
         StepKind("wait", rollout.wait),
         StepKind("retire", rollout.retire),
         StepKind("rollback", rollout.roll_back),
@@ -40,6 +41,11 @@ def register_steps() -> Iterable[StepKind | StepContribution]:
             stop_seconds=_SCRIPT_STOP_SECONDS,
         ),
     ]
+
+
+@hookimpl
+def register_judges() -> Iterable[Judge]:
+    return [Judge(bounds.NAME, bounds.judge_by_bounds, bounds.BoundsSettings)]
 
 
 @hookimpl

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 RELEASE_HEADER = "x-ospec-release"
 _LARGEST_BODY = 1 << 20
+_NO_HEADERS: Mapping[str, str] = {}
 
 
 @frozen
@@ -50,12 +52,12 @@ class Asker:
         self._timeout = timeout_seconds
         self._kept: http.client.HTTPConnection | None = None
 
-    def ask(self, method: str = "GET", fresh: bool = False) -> Answer:
+    def ask(self, method: str = "GET", fresh: bool = False, headers: Mapping[str, str] = _NO_HEADERS) -> Answer:
         """Send one request and read its answer; never raises for what the network does."""
         started = time.perf_counter()
         connection = self._connect() if fresh or self._kept is None else self._kept
         try:
-            connection.request(method, self._path, headers={"User-Agent": "ospec"})
+            connection.request(method, self._path, headers={"User-Agent": "ospec", **headers})
             answer = connection.getresponse()
             body = answer.read(_LARGEST_BODY)
             answer.close()

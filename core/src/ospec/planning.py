@@ -87,7 +87,7 @@ def plan_deploy(project: Project, wish: Wish) -> Plan:
         if not whole:
             again = bring_up(project.target, live, release)
         return _composed(project, live, release, again, action="deploy" if whole else "up", prepared=True)
-    rollout = project.strategy.plan(StrategyInput(project.target, project.platform.capabilities, live))
+    rollout = project.strategy.plan(_input(project, project.target, live))
     prepared = _is_prepared(project, release)
     notes = () if prepared else source.notes
     return _composed(project, live, release, rollout, prepared=prepared, notes=(*project.notes, *notes))
@@ -116,7 +116,10 @@ def plan_rollback(project: Project, wish: Wish) -> Plan:
             where=project.loaded.locate("scripts"),
             hints=("add scripts.rollback and deploy again", "or deploy the earlier code: ospec run deploy"),
         )
-    rollout = go_back(target, project.platform.capabilities, live, release)
+    if project.strategy.in_place:
+        rollout = project.strategy.plan(_input(project, target, live))
+    else:
+        rollout = go_back(target, project.platform.capabilities, live, release)
     return _composed(project, live, release, rollout, action="rollback", target=target, prepared=True)
 
 
@@ -141,6 +144,10 @@ def plan_up(project: Project, wish: Wish) -> Plan:
     target = project.target_of(ref.id, project.target)
     rollout = bring_up(target, live, release)
     return _composed(project, live, release, rollout, action="up", target=target, prepared=True)
+
+
+def _input(project: Project, target: Target, live: LiveState) -> StrategyInput:
+    return StrategyInput(target, project.platform.capabilities, live, judge=project.chosen_judge())
 
 
 def _is_prepared(project: Project, release: Release) -> bool:

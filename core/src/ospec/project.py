@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +11,22 @@ from attrs import define, field, frozen
 
 from ospec import aliases, builtin
 from ospec.converter import from_stored_json
-from ospec.errors import DocumentError, OspecError, RefusedError
+from ospec.errors import DocumentError, FatalError, RefusedError
 from ospec.host.call import Host
 from ospec.host.discover import load_plugins
 from ospec.host.registry import Registry, collect
 from ospec.host.values import Values, refuse_unset, values_of
+from ospec.judges import bounds
 from ospec.models.context import Deadline, ObserveContext
 from ospec.models.live import LiveState
-from ospec.models.registration import Platform, StepKind, StepRun, Store, Strategy
+from ospec.models.registration import Judge, Platform, StepKind, StepRun, Store, Strategy
 from ospec.models.release import Artifact, Release
 from ospec.models.target import Target
 from ospec.stages import negotiate
 from ospec.stages.load import Loaded, find_document, load
 from ospec.stages.resolve import resolve
 from ospec.stages.shape import Shape
+from ospec.state_folder import home_of, open_store
 from ospec.steps.validate import CHECKS
 from ospec.telemetry.session import Telemetry
 
@@ -84,6 +86,30 @@ class Project:
 
         return {**self.registry.step_kinds, "guardrail": StepKind("guardrail", hold, prepares=True, stop_seconds=12.0)}
 
+    def judge(self, name: str) -> tuple[Judge, Any]:
+        """A judge by its name, with the settings of its plugin's table.
+
+        Raises:
+            FatalError: nothing loaded brings it (``unknown-judge``), or its settings do not fit (``invalid-document``).
+        """
+        found = self.registry.judges.get(name)
+        if found is None:
+            raise FatalError(f"nothing loaded brings the judge {name!r}", code="unknown-judge")
+        if found.settings is None:
+            return found, None
+        if name == bounds.NAME:
+            analysis = self.target.deployment.analysis
+            given = {"interval": analysis.interval, "threshold": analysis.threshold}
+            return found, found.settings(**{key: value for key, value in given.items() if value is not None})
+        table = self.target.plugins.get(self.registry.source("judge", name), {})
+        return found, Shape(tells_values=False).section(found.settings, table)
+
+    def chosen_judge(self) -> str:
+        """The judge that the document names, or the one that a plugin brings; empty where there is but the core's."""
+        named = self.target.deployment.analysis.judge
+        others = sorted(name for name in self.registry.judges if name != bounds.NAME)
+        return named or (others[0] if others else "")
+
     def known_releases(self) -> list[Mapping[str, Any]]:
         """The releases that were deployed, newest first; touches nothing where there is no state yet."""
         if not self.home.is_dir():
@@ -141,12 +167,18 @@ def open_project(choice: Choice, telemetry: Telemetry) -> Project:
     """
     loaded = load(find_document(choice.file, Path.cwd()))
     target = resolve(loaded, choice.environment, variables=choice.variables, starts_nothing=choice.starts_nothing)
-    wanted = aliases.plugin_names_for(target.platform, target.strategy)
-    plugins = load_plugins(wanted, loaded.document.plugins.enabled, {"core": builtin})
+    judge = target.deployment.analysis.judge
+    wanted = aliases.plugin_names_for(target.platform, target.strategy, judge)
+    welcome = aliases.welcome_plugins(target.strategy)
+    plugins = load_plugins(wanted, loaded.document.plugins.enabled, {"core": builtin}, welcome)
     registry = collect(plugins, telemetry)
     platform = _registered(registry.platforms, target.platform, "platform", loaded, "stack.deploy")
     strategy = _registered(registry.strategies, target.strategy, "strategy", loaded, "deployment.strategy")
-    _check_settings(loaded, target, (platform, strategy))
+    if judge:
+        _registered(registry.judges, judge, "judge", loaded, "deployment.analysis.judge")
+    tables = [(one.name, one.settings) for one in (platform, strategy)]
+    tables += [(registry.source("judge", one.name), one.settings) for one in registry.judges.values()]
+    _check_settings(loaded, target, tables)
     negotiate.refuse_unprotected(
         target, registry.guardrails, {scheme for one in registry.secret_providers.values() for scheme in one.schemes}
     )
@@ -196,65 +228,22 @@ def _any_target(loaded: Loaded, choice: Choice) -> Target:
     raise refused
 
 
-def open_store(
-    loaded: Loaded, target: Target, registry: Registry, platform: Platform, home: Path, *, make: bool = True
-) -> Store:
-    """The store that the document, or else the platform, names; without `make` a folder without one is refused."""
-    settings = dict(target.extra.get("state") or {})
-    name = str(settings.pop("store", platform.default_store))
-    kind = registry.stores.get(name)
-    if kind is None:
-        raise RefusedError(
-            f"nothing installed brings the store {name!r}; known: {', '.join(sorted(registry.stores))}",
-            code="unknown-store",
-            where=loaded.locate("state.store"),
-            hints=(f"pip install ospec-plugin-{name}, and put it into plugins.enabled",),
-        )
-    if name == "sqlite" and not make and not (home / "journal.sqlite").exists():
-        raise RefusedError(
-            f"there is no run in {home} yet",
-            code="no-runs",
-            hints=("deploy: ospec run deploy", "or name the document: -f FILE"),
-        )
-    make_home(home)
-    return kind.open(home, settings)
-
-
-def _check_settings(loaded: Loaded, target: Target, brought: Sequence[Platform | Strategy]) -> None:
-    """Hold ``[plugins.<name>]`` to the settings class of what has this name; raises `DocumentFaults`."""
+def _check_settings(loaded: Loaded, target: Target, tables: Iterable[tuple[str, type | None]]) -> None:
+    """Hold each ``[plugins.<name>]`` to its settings class; raises `DocumentFaults`."""
     shape = Shape(tells_values=False)  # they may come from the environment
-    for one in brought:
-        if one.settings is not None and one.name in target.plugins:
-            shape.section(one.settings, target.plugins[one.name], ("plugins", one.name))
+    for name, settings in tables:
+        if settings is not None and name in target.plugins:
+            shape.section(settings, target.plugins[name], ("plugins", name))
     if shape.misfits:
         raise loaded.faults(shape.misfits)
-
-
-def home_of(root: Path) -> Path:
-    """The state folder of a document: OSPEC_HOME, or ``.ospec`` beside it."""
-    given = os.environ.get("OSPEC_HOME")
-    return Path(given).expanduser().absolute() if given else root / ".ospec"
-
-
-def make_home(home: Path) -> None:
-    """Make the state folder, for its owner alone and out of git's sight."""
-    try:
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        ignore = home / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n")
-    except OSError as error:
-        raise OspecError(
-            f"cannot make the state folder {home}: {error.strerror}",
-            code="store-broken",
-            hints=("make its parent folder writable for you, or set OSPEC_HOME to a folder that is",),
-        ) from error
 
 
 def _registered(there: Mapping[str, Any], name: str, what: str, loaded: Loaded, key: str) -> Any:
     if name in there:
         return there[name]
-    package = aliases.package_for_platform(name) if what == "platform" else aliases.package_for_strategy(name)
+    package = {"platform": aliases.package_for_platform, "judge": aliases.package_for_judge}.get(
+        what, aliases.package_for_strategy
+    )(name)
     raise RefusedError(
         f"nothing installed brings the {what} {name!r}",
         code="plugin-missing",

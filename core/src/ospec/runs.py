@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Protocol
+from typing import Literal, Protocol
 
 from attrs import define
 
@@ -22,12 +22,13 @@ from ospec.models.context import Deadline, Event, RetireContext
 from ospec.models.live import LiveState
 from ospec.models.plan import Plan
 from ospec.models.registration import Lease, Unit
-from ospec.models.run import Record, RunHeader, open_run_refused
+from ospec.models.run import ControlMessage, Record, RunHeader, open_run_refused
 from ospec.project import Project
 from ospec.steps.processes import Identity, end_group
 from ospec.steps.snapshot import remove_tree, sealed_marker
 
 _POLL_SECONDS = 0.05
+_HEARD_SECONDS = 10.0
 _STOP_SECONDS = 30.0
 _STEP_END_SECONDS = 60.0
 """How long the step that is under way may take to end before the way back begins."""
@@ -136,6 +137,37 @@ def ask_owner_to_abort(project: Project, run: str | None = None) -> RunState | N
     return fold(store.records(opened.run)) if store.header(opened.run).outcome else None
 
 
+def order(project: Project, kind: Literal["pause", "promote"], run: str | None, *, full: bool = False) -> RunHeader:
+    """Give an order to the living process that executes the open run, and wait until it was heard.
+
+    Raises:
+        RefusedError: no run is open (``no-open-run``), or nobody who lives executes it (``nobody-executes``).
+        OspecError: the order was not heard in time (``time-limit``).
+    """
+    store, key = project.store(), (project.target.service, project.target.environment)
+    opened = store.open_header(*key)
+    if opened is None:
+        raise RefusedError("there is no open run", code="no-open-run", hints=("list the runs: ospec history",))
+    check_run(opened, run)
+    if store.owner(*key) is None:
+        raise RefusedError(
+            f"nobody executes run {opened.run} any more",
+            code="nobody-executes",
+            hints=(f"go on with it: ospec resume {opened.run}", f"or go back: ospec abort {opened.run}"),
+        )
+    sent = store.send(opened.run, kind, {"pid": os.getpid(), "full": full})
+    deadline = time.monotonic() + _HEARD_SECONDS
+    while fold(store.records(opened.run)).last_order < sent.id:
+        if time.monotonic() > deadline:
+            raise OspecError(
+                f"run {opened.run} did not hear it within {_HEARD_SECONDS:g} s",
+                code="time-limit",
+                hints=(f"look at it: ospec show {opened.run}",),
+            )
+        time.sleep(_POLL_SECONDS)
+    return opened
+
+
 def check_run(opened: RunHeader, run: str | None) -> None:
     """Refuse to touch an open run that is not the one that was named."""
     if run is not None and opened.run != run:
@@ -224,11 +256,11 @@ def _execute(
     service, environment = held.key
     seen = 0
 
-    def messages() -> list[str]:
+    def messages() -> list[ControlMessage]:
         nonlocal seen
         found = store.messages(journal.run, seen)
         seen = max([seen, *(message.id for message in found)])
-        return [message.kind for message in found]
+        return found
 
     def keep_release() -> None:
         store.set_timer(service, environment, plan.candidate_slot, None)
@@ -243,6 +275,7 @@ def _execute(
         secrets=project.secrets,
         units=lambda role: unit(project, plan, role),
         retire_at=lambda slot, at: store.set_timer(service, environment, slot, at),
+        judge=project.judge,
         output=watcher.output,
     )
     control = Control(messages)

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from email.message import Message
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 from attrs import evolve
 from ospec.models.context import (
+    Batch,
     Deadline,
     DeployContext,
     HealthContext,
@@ -140,6 +142,10 @@ class Service:
         release, files = self.release(name, program)
         return hooks.deploy(self.context(DeployContext, release=release, files=files, slot=slot, **fields))
 
+    def batch(self, name: str, instances: int, others: int, least_ready: int = 0, **fields: Any) -> Deployment:
+        """One batch of a rolling rollout in blue."""
+        return self.deploy(name, "blue", batch=Batch(instances, others, least_ready), **fields)
+
     def rollback(self, name: str, slot: str, as_it_is: bool = False, **fields: Any) -> Deployment:
         release, files = self.release_as_it_is(name) if as_it_is else self.release(name)
         return hooks.rollback(self.context(RollbackContext, release=release, files=files, slot=slot, **fields))
@@ -152,13 +158,17 @@ class Service:
         program = (self.folder / "files" / name / "server.py").read_text()
         return self.release(name, program)
 
-    def switch(self, weights: Mapping[str, float], **fields: Any) -> TrafficState:
-        return hooks.switch_traffic(self.context(SwitchContext, split=TrafficSplit(weights), **fields))
+    def switch(self, weights: Mapping[str, float], **split: Any) -> TrafficState:
+        return hooks.switch_traffic(self.context(SwitchContext, split=TrafficSplit(weights, **split)))
 
     def retire(self, slot: str | None = None, **fields: Any) -> None:
         hooks.retire(self.context(RetireContext, slot=slot, **fields))
 
     def metrics(self, since_seconds: float = 30.0) -> list[Measurement]:
+        """What was counted at the proxy."""
+        return [one for one in self.measurements(since_seconds) if one.source == "envoy"]
+
+    def measurements(self, since_seconds: float = 30.0) -> list[Measurement]:
         return list(hooks.collect_metrics(self.context(MetricsContext, since_seconds=since_seconds)))
 
     def logs(self, **fields: Any) -> Iterator[LogLine]:
@@ -176,13 +186,19 @@ class Service:
 
     def ask(self, path: str = "/", address: str = "") -> tuple[int, str]:
         """Status and release header of one answer."""
+        status, told, _ = self.ask_all(path, address=address)
+        return status, told.get("x-ospec-release", "")
+
+    def ask_all(
+        self, path: str = "/", headers: Mapping[str, str] | None = None, address: str = "", method: str = "GET"
+    ) -> tuple[int, Message, bytes]:
+        """Status, headers and body of one answer."""
         parts = urlsplit(address or f"http://127.0.0.1:{self.port}")
         connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10.0)
         with contextlib.closing(connection):
-            connection.request("GET", path)
+            connection.request(method, path, headers=dict(headers or {}))
             answer = connection.getresponse()
-            answer.read()
-            return answer.status, answer.headers.get("x-ospec-release", "")
+            return answer.status, answer.headers, answer.read()
 
 
 class Load:

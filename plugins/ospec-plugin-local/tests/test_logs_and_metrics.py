@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import psutil
 import pytest
 from attrs import evolve
 from ospec.models.live import LogLine
+from ospec_plugin_local.usage import read_ps
 
 TALKATIVE = """\
 import os, threading, time
@@ -122,3 +124,35 @@ def test_only_bins_of_the_time_that_is_asked_for(service: Any, until: Any, since
     service.ask()
     until(lambda: len(service.metrics()) > 0)
     assert bool(service.metrics(since)) == (since > 0)
+
+
+BUSY = """\
+import subprocess, sys
+subprocess.Popen([sys.executable, "-c", "held = bytearray(200 << 20)\\nwhile True: pass"])
+"""
+
+
+def test_what_instances_use_is_measured_by_release_over_their_whole_process_groups(service: Any, until: Any) -> None:
+    """v1 idles; each instance of v2 has a child that keeps a core busy and holds 200 MiB."""
+    service.target = evolve(service.target, processes={"web": evolve(service.target.processes["web"], instances=1)})
+    service.serve("v1")
+    service.deploy("v2", "green", program=BUSY + service.server)
+    service.healthy("v2", "green")
+
+    def values(release: str, metric: str) -> list[float]:
+        found = service.measurements()
+        return [one.value for one in found if (one.release, one.metric, one.source) == (release, metric, "process")]
+
+    until(lambda: len(values("v2", "memory_usage")) >= 4 and len(values("v1", "cpu_usage")) >= 4)
+    memory = psutil.virtual_memory().total
+    assert max(values("v2", "cpu_usage")) > 0.2
+    assert max(values("v2", "cpu_usage")) < 1.5
+    assert sorted(values("v1", "cpu_usage"))[1] < 0.2
+    assert 200 << 20 < values("v2", "memory_usage")[-1] * memory < 400 << 20
+    assert 1 << 20 < values("v1", "memory_usage")[-1] * memory < 100 << 20
+    assert all(0.5 < one.seconds < 3.0 for one in service.measurements() if one.source == "process")
+
+
+def test_what_ps_tells_where_there_is_no_proc() -> None:
+    lines = ["  501  1024   0:01.50", "501 2048 01:02:03", "7 1 2-00:00:01"]
+    assert list(read_ps(lines)) == [(501, 1.5, 1 << 20), (501, 3723.0, 2 << 20), (7, 172801.0, 1024)]

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
+from ospec.models.live import HeaderRule
 
 # Echoes whatever comes over an upgraded connection; streams events; drops the connection of a request it has counted.
 STREAMS = """
@@ -82,11 +83,13 @@ def streaming(service: Any) -> Any:
 
 
 @contextlib.contextmanager
-def upgraded(port: int) -> Iterator[socket.socket]:
+def upgraded(port: int, header: bytes = b"X-Other: 1") -> Iterator[socket.socket]:
     """A connection through the front door after a WebSocket handshake."""
     with socket.create_connection(("127.0.0.1", port), timeout=10.0) as line:
         line.sendall(
             b"GET /socket HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            + header
+            + b"\r\n"
             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         )
         head = b""
@@ -132,6 +135,19 @@ def test_a_stream_goes_on_over_a_switch_and_back(streaming: Any, until: Any) -> 
     (streaming.folder / "files" / "v1" / "enough").touch()
     listening.join()
     assert lines[-2:] == [b"data: end\n", b"\n"]
+
+
+@pytest.mark.parametrize("kind", ["rule", "cookie", "no cookie"])
+def test_connections_are_upgraded_and_posts_arrive_by_every_kind_of_route(streaming: Any, kind: str) -> None:
+    rule = HeaderRule("x-canary", "yes", "green")
+    streaming.switch({"blue": 0.0, "green": 100.0}, headers=(rule,), sticky=True, gaining="green")
+    cookie = f"ospec-{streaming.slot_key('green')}=somebody"
+    header = {"rule": ("X-Canary", "yes"), "cookie": ("Cookie", cookie), "no cookie": ("X-Other", "1")}[kind]
+    with upgraded(streaming.port, ": ".join(header).encode()) as line:
+        assert said(line, b"one") == b"v2:one"
+    status, told, _ = streaming.ask_all("/", dict([header]) | {"content-length": "0"}, method="POST")
+    assert (status, told["x-ospec-release"]) == (200, "v2")
+    assert ("set-cookie" in told) == (kind == "no cookie")
 
 
 @pytest.mark.parametrize(("method", "times"), [("GET", 4), ("POST", 1)])

@@ -73,6 +73,9 @@ def _evidence_lines(evidence: Mapping[str, Any]) -> list[str]:
         lines.append(f"evidence    {_numbers(evidence)}")
         for name, numbers in evidence["by_release"].items():
             lines.append(f"            {name}: {_numbers(numbers)}")
+    if evidence["downtime_seconds"]:
+        seconds, answers = evidence["downtime_seconds"], evidence["maintenance"]
+        lines.append(f"down        {seconds:.1f} s, in which {answers} requests were answered for maintenance")
     for failure in evidence["failures"]:
         at = _clock(failure["at"])
         lines.append(styled(f"failed      {at} in {failure['step']}: {failure['release']}: {failure['why']}", fg="red"))

@@ -18,15 +18,19 @@ _MARKS = {"ok": "✓", "warned": "!", "skipped": "-", "running": "…", "cancell
 @click.argument("run", required=False)
 @click.option("-f", "--file", type=click.Path(path_type=Path, dir_okay=False), help="The document.")
 @click.option("--trace", is_flag=True, help="Draw every step and hook call as a waterfall.")
+@click.option("--explain", is_flag=True, help="Tell every verdict with the numbers that it rests on.")
 @click.option("--records", is_flag=True, help="Print the journal as it is, one JSON record a line.")
 @all_option
 @json_option
-def command(run: str | None, file: Path | None, trace: bool, records: bool, every: bool, as_json: bool) -> None:
+def command(
+    run: str | None, file: Path | None, trace: bool, explain: bool, records: bool, every: bool, as_json: bool
+) -> None:
     """Show one run: its steps, evidence and trace.
 
     RUN is the beginning of its id; without it the newest of the document's service is shown.
     """
     from ospec.engine.journal import fold
+    from ospec.engine.looks import explained, looks_of
     from ospec.engine.report import report
     from ospec.errors import RefusedError
     from ospec.project import Choice
@@ -44,7 +48,8 @@ def command(run: str | None, file: Path | None, trace: bool, records: bool, ever
     state = fold(found)
     made = report(state)
     if as_json:
-        print_json({**made, "spans": state.spans} if trace else made)
+        more = {**({"spans": state.spans} if trace else {}), **({"looks": looks_of(state)} if explain else {})}
+        print_json({**made, **more})
         return
     for step in made["steps"]:
         line = f"{_MARKS[step['status']]} {step['id']:14} {step['title']}"
@@ -52,6 +57,9 @@ def command(run: str | None, file: Path | None, trace: bool, records: bool, ever
     if made["error"]:
         show_failure(made["error"])
     show_summary(made)
+    if explain:
+        lines = list(explained(state))
+        click.echo("\n".join(lines) if lines else "nothing was judged in this run")
     if trace:
         from ospec.telemetry.waterfall import draw
 

@@ -15,7 +15,7 @@ from ospec.errors import CancelledError, ExitCode, FatalError, OspecError, Plugi
 from ospec.models.context import Deadline
 from ospec.models.plan import Plan, Step
 from ospec.models.registration import StepKind
-from ospec.models.run import Outcome, StepStatus
+from ospec.models.run import ControlMessage, Outcome, StepStatus
 from ospec.naming import canonical_json
 from ospec.steps.verify import probe_path
 from ospec.telemetry import names
@@ -27,11 +27,16 @@ _LARGEST_RESULT = 1_000_000
 
 
 class Control:
-    """What reaches a running run from outside: an abort, from a signal or from another process."""
+    """What reaches a running run from outside: an abort, from a signal or another process, and a person's orders.
 
-    def __init__(self, messages: Callable[[], Iterable[str]]) -> None:
+    Args:
+        messages: the words that came since it was called last.
+    """
+
+    def __init__(self, messages: Callable[[], Iterable[ControlMessage]]) -> None:
         self._messages = messages
         self._aborted = threading.Event()
+        self._orders: list[ControlMessage] = []
 
     def abort(self) -> None:
         """Ask for an abort; safe in a signal handler."""
@@ -39,9 +44,17 @@ class Control:
 
     def aborted(self) -> bool:
         """Whether an abort was asked for."""
-        if not self._aborted.is_set() and "abort" in self._messages():
-            self._aborted.set()
+        for message in self._messages():
+            if message.kind == "abort":
+                self._aborted.set()
+            else:
+                self._orders.append(message)
         return self._aborted.is_set()
+
+    def take_orders(self) -> list[ControlMessage]:
+        """What was ordered besides an abort, once."""
+        taken, self._orders = self._orders, []
+        return taken
 
 
 class Execution:
@@ -93,6 +106,7 @@ class Execution:
                 if self._state.done(step.id):
                     self._watch_traffic(step, after=True)
                     continue
+                self._hold_while_paused(step)
                 error = self._attempt(step, Deadline.after(step.timeout_seconds), may_abort=True)
                 aborted = isinstance(error, CancelledError)
                 if error is not None and (aborted or step.on_failure == "stop"):
@@ -101,6 +115,20 @@ class Execution:
             else:
                 return ("promoted" if self._plan.steps else "unchanged"), ExitCode.OK
         return self._return()
+
+    def _hold_while_paused(self, step: Step) -> None:
+        """A pause holds what exposes more users; while they are exposed, the steps that judge hold by themselves."""
+        while step.exposes_users and self._state.paused and not self._heard():
+            time.sleep(_POLL_SECONDS)
+
+    def _heard(self) -> bool:
+        """Listen: orders are journaled, and hold from then on; whether an abort was asked for."""
+        aborted = self._control.aborted()
+        for order in self._control.take_orders():
+            if order.id > self._state.last_order:  # an earlier process of this run may have heard it
+                full = bool(order.body.get("full"))
+                self._journal.append("order", id=order.id, order=order.kind, step=self._now, full=full)
+        return aborted
 
     # -- the way back --------------------------------------------------------------------------------------------
 
@@ -155,10 +183,12 @@ class Execution:
     def _attempt(self, step: Step, deadline: Deadline, *, may_abort: bool) -> OspecError | None:
         """Run one step to its end, journaled; the error it failed with, or None."""
         kind = self._kinds[step.kind]
-        if may_abort and self._control.aborted():
+        if may_abort and self._heard():
             return CancelledError("aborted on request")
         self._now = step.id
         self._watch_traffic(step, after=False)
+        if self._prober and "maintenance" in step.params:
+            self._prober.in_maintenance = True
         self._journal.append("step-started", step=step.id, kind=step.kind, title=step.title)
         bound = BoundStep(self._world, self._journal, self._state, self._plan, step, deadline)
         result, error = self._run(kind, bound, may_abort)
@@ -171,6 +201,8 @@ class Execution:
         self._finished(step, status, result, error)
         if error is None:
             self._watch_traffic(step, after=True)
+            if self._prober and kind.moves_traffic:
+                self._prober.in_maintenance = "maintenance" in step.params
         return error
 
     def _finished(
@@ -227,14 +259,12 @@ class Execution:
         aborted = self._wait(kind, bound, done, may_abort)
         if aborted:
             return None, CancelledError("aborted on request")
-        if "error" in box:
+        if "error" in box and not isinstance(box["error"], CancelledError):
             return None, box["error"]
         if "result" in box:
             return box["result"], None
-        return None, FatalError(
-            f"step {bound.step.id} ({bound.step.title}) took longer than its {bound.step.timeout_seconds:g} s",
-            code="time-limit",
-        )
+        # Nobody aborted it: what was stopped, or did not even stop, was over its time.
+        return None, bound.over_time()
 
     def _wait(self, kind: StepKind, bound: BoundStep, done: threading.Event, may_abort: bool) -> bool:
         """Wait until the step ended, or was stopped and had its time to end; whether it was stopped by an abort."""
@@ -242,7 +272,7 @@ class Execution:
         aborted = False
         while not done.wait(_POLL_SECONDS):
             if asked is None:
-                aborted = may_abort and self._control.aborted()
+                aborted = may_abort and self._heard()
                 if aborted or bound.deadline.passed:
                     bound.stop()
                     asked = time.monotonic()
@@ -255,7 +285,8 @@ class Execution:
 
     def _watch_traffic(self, step: Step, *, after: bool) -> None:
         """Start the prober before the first step that moves traffic; after it where nothing served before."""
-        if self._prober or self._probe_rate <= 0 or not self._kinds[step.kind].moves_traffic:
+        moves = self._kinds[step.kind].moves_traffic or step.exposes_users  # also what is replaced in place
+        if self._prober or self._probe_rate <= 0 or not moves:
             return
         if after or self._plan.stable_slot:
             try:
@@ -264,9 +295,16 @@ class Execution:
                 if address:
                     path = probe_path(self._plan.target)
                     self._prober = Prober(self._owner, address, path, self._probe_rate, lambda: self._now)
+                    self._prober.in_maintenance = self._was_closed()
                     self._prober.start()
             except (OspecError, ValueError):  # a run goes on without evidence; what is wrong there, its steps find out
                 self._prober = None
+
+    def _was_closed(self) -> bool:
+        """Whether what an earlier process of this run did last to the traffic was to close it for maintenance."""
+        steps = {step.id: step for step in (*self._plan.steps, *self._plan.failure_steps)}
+        moved = [steps[one] for one in self._state.steps if one in steps and self._kinds[steps[one].kind].moves_traffic]
+        return bool(moved) and "maintenance" in moved[-1].params
 
 
 def _until_no_retry(kind: StepKind, bound: BoundStep) -> Mapping[str, Any]:

@@ -62,6 +62,13 @@ class RunState:
     failing: bool = False
     """On the failure path."""
     aborted: bool = False
+    paused: bool = False
+    """A person ordered to go no further."""
+    passed: set[str] = Factory(set)
+    """Steps that a person ordered to go on from (`ospec promote`)."""
+    passed_all: bool = False
+    """A person ordered to go on to all traffic without waiting (`ospec promote --full`)."""
+    last_order: int = 0
     error: Mapping[str, Any] | None = None
     """What sent the run to its failure path."""
     evidence: dict[str, Mapping[str, Any]] = Factory(dict)
@@ -98,11 +105,20 @@ class RunState:
             self.notes.setdefault(body["step"], []).append(body["note"])
         elif record.kind == "step-finished":
             self._finish(record)
+        elif record.kind == "order":
+            self._obey(body)
         elif record.kind == "path-changed":
             self.failing, self.aborted, self.error = True, body["aborted"], body["error"]
         elif record.kind == "run-finished":
             self.finished = body
             self._keep(body)
+
+    def _obey(self, body: Mapping[str, Any]) -> None:
+        self.last_order = body["id"]
+        self.paused = body["order"] == "pause"
+        if body["order"] == "promote":
+            self.passed.add(body["step"])
+            self.passed_all = self.passed_all or body["full"]
 
     def _finish(self, record: Record) -> None:
         body = record.body

@@ -16,7 +16,7 @@ from ospec.models import context
 from ospec.models.context import Deadline, SecretResolver
 from ospec.models.live import LiveState, Slot
 from ospec.models.plan import Plan, Step
-from ospec.models.registration import Capabilities, Unit
+from ospec.models.registration import Capabilities, Judge, Unit
 from ospec.models.target import Target
 
 _CONTEXTS: Mapping[str, type[context.HookContext]] = {
@@ -51,6 +51,7 @@ class World:
     Args:
         plugins: those that concern the target, the platform's first.
         retire_at: remembers when to retire a slot (id, Unix seconds).
+        judge: finds a judge by its name, with its settings.
     """
 
     def __init__(
@@ -64,11 +65,12 @@ class World:
         secrets: SecretResolver,
         units: Callable[[str], Unit],
         retire_at: Callable[[str, float], None],
+        judge: Callable[[str], tuple[Judge, Any]],
         output: Callable[[str, str], None],
     ) -> None:
         self.host, self.plugins, self.capabilities = host, plugins, capabilities
         self.root, self.home, self.secrets = root, home, secrets
-        self.units, self.retire_at, self.output = units, retire_at, output
+        self.units, self.retire_at, self.judge, self.output = units, retire_at, judge, output
         self._seen: tuple[float, LiveState] | None = None
 
     def seen(self, within_seconds: float) -> LiveState | None:
@@ -122,7 +124,7 @@ class BoundStep:
         self.deadline = deadline
         self.cancelled = threading.Event()
         self.earlier_notes = tuple(state.notes.get(step.id, ()))
-        self._world, self._journal = world, journal
+        self._world, self._journal, self._state = world, journal, state
         self._abandoned = False
 
     def stop(self) -> None:
@@ -189,6 +191,20 @@ class BoundStep:
     def retire_later(self, slot: Slot, seconds: float) -> None:
         self._world.retire_at(slot.id, time.time() + seconds)
 
+    def paused(self) -> bool:
+        return self._state.paused
+
+    def passed(self) -> bool:
+        exposing = [number for number, step in enumerate(self.plan.steps) if step.exposes_users]
+        waits_for_more = any(step.id == self.step.id for step in self.plan.steps[: max(exposing, default=0)])
+        return waits_for_more and (self.step.id in self._state.passed or self._state.passed_all)
+
+    def looks(self) -> list[Mapping[str, Any]]:
+        return [note["look"] for notes in self._state.notes.values() for note in notes if "look" in note]
+
+    def judge(self, name: str) -> tuple[Judge, Any]:
+        return self._world.judge(name)
+
     def note(self, **body: Any) -> None:
         if self._abandoned:
             raise CancelledError()
@@ -208,10 +224,14 @@ class BoundStep:
         if self._abandoned or (self.cancelled.is_set() and not self.deadline.passed):
             raise CancelledError()
         if self.deadline.passed:
-            raise FatalError(
-                f"step {self.step.id} ({self.step.title}) took longer than its {self.step.timeout_seconds:g} s",
-                code="time-limit",
-            )
+            raise self.over_time()
+
+    def over_time(self) -> FatalError:
+        """The error of a step that took too long."""
+        return FatalError(
+            f"step {self.step.id} ({self.step.title}) took longer than its {self.step.timeout_seconds:g} s",
+            code="time-limit",
+        )
 
 
 def script_environment(

@@ -43,7 +43,12 @@ class Loaded:
     warnings: tuple[str, ...] = ()
 
 
-def load_plugins(names_wanted: Collection[str], enabled: Sequence[str] | None, builtin: Mapping[str, object]) -> Loaded:
+def load_plugins(
+    names_wanted: Collection[str],
+    enabled: Sequence[str] | None,
+    builtin: Mapping[str, object],
+    welcome: Collection[str] = (),
+) -> Loaded:
     """Import what a target needs, and nothing that is not allowed.
 
     Args:
@@ -51,6 +56,7 @@ def load_plugins(names_wanted: Collection[str], enabled: Sequence[str] | None, b
         enabled: `[plugins] enabled`, the allow-list; None where the document has none, and then only
             `names_wanted` are imported.
         builtin: the core's own plugins by name; always loaded.
+        welcome: plugins that are loaded without an allow-list, too, where they are installed.
 
     Raises:
         DocumentError: the allow-list leaves out a wanted name (``plugin-not-enabled``).
@@ -65,7 +71,8 @@ def load_plugins(names_wanted: Collection[str], enabled: Sequence[str] | None, b
     inspector = Inspector()
     plugins: dict[str, object] = dict(builtin)
     warnings: list[str] = []
-    for name in dict.fromkeys(wanted if allowed is None else allowed):
+    unlisted = [*wanted, *(name for name in welcome if name in found)]
+    for name in dict.fromkeys(unlisted if allowed is None else allowed):
         plugin = _import(name, found) if name in wanted else _import_or_warn(name, found, warnings)
         if plugin is not None:
             plugins[name] = plugin

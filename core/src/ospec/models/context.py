@@ -10,7 +10,7 @@ from typing import Protocol
 
 from attrs import field, frozen
 
-from ospec.errors import CancelledError
+from ospec.errors import CancelledError, FatalError
 from ospec.models.live import LiveState, Slot, TrafficSplit
 from ospec.models.release import Release
 from ospec.models.target import Target
@@ -85,12 +85,15 @@ class HookContext:
     """One line for the person who watches; journaled as a note."""
 
     def pause(self, seconds: float) -> None:
-        """Wait, but no longer than the deadline; raise `CancelledError` at once when the run is aborted."""
-        if self.cancelled.wait(min(seconds, self.deadline.left)):
-            raise CancelledError()
+        """Wait; raises as `check`, at once when the run is aborted."""
+        self.cancelled.wait(min(seconds, self.deadline.left))
+        if self.cancelled.is_set():
+            self.check()
 
     def check(self) -> None:
-        """Raise `CancelledError` where the run was aborted."""
+        """Raise `CancelledError` where the run was aborted, `FatalError` (``time-limit``) past the deadline."""
+        if self.deadline.passed:
+            raise FatalError("it took longer than its time limit", code="time-limit")
         if self.cancelled.is_set():
             raise CancelledError()
 

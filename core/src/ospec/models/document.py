@@ -159,16 +159,40 @@ class Analysis:
     """What each good judgement adds, in per cent."""
     metrics: tuple[AnalysisMetric, ...] = ()
     webhooks: tuple[Webhook, ...] = ()
+    judge: str = ""
+    """The judge that compares the candidate with the release that serves; unsaid: the best that is installed."""
+    limit_seconds: float = seconds(1800.0, limits=MORE_THAN_NONE)
+    """How long one weight may wait for enough evidence…"""
+    on_limit: str = limited(Limits(one_of=("abort", "promote")), default="abort")
+    """…and what happens when it does not come: ``abort`` returns, ``promote`` goes on."""
 
 
 @frozen
 class CanaryStep:
-    """`deployment.steps[]`: one weight of a canary, and how long it is held."""
+    """`deployment.steps[]`: one step of a canary. What a step does not say stays as it is."""
 
-    weight: Number = limited(PERCENT)
+    weight: Number | None = spelt("setWeight", "set_weight", default=None, limits=PERCENT)
     """Per cent of the requests that the candidate gets."""
-    hold_seconds: float | None = seconds(None, "pause")
-    """How long this weight is judged; without it, as long as the analysis takes."""
+    hold_seconds: float | None = seconds(None)
+    """How long it is judged at least; without it, `analysis.interval`."""
+    pause: bool = False
+    """Whether it waits for ``ospec promote``, judged all the while."""
+    analysis: bool = True
+    """Whether the judge has to find no regression before the next step; a regression returns in any case."""
+    approval: bool = False
+    """Whether a person has to agree before the next step."""
+    match_headers: Mapping[str, str] | None = None
+    """From this step on: requests with one of these headers go to the candidate whatever its weight."""
+
+
+@frozen
+class MaintenanceSettings:
+    """`deployment.maintenance`: what is answered while nobody serves, with status 503."""
+
+    retry_after_seconds: int = limited(ONE_OR_MORE, default=30)
+    """``Retry-After`` of the answers."""
+    page: str = ""
+    """A file of the release (HTML, text or JSON) that is the answer's body."""
 
 
 @frozen
@@ -196,11 +220,17 @@ class Deployment:
     """Instances that may be missing while a rolling deployment goes on: a count or a share."""
     max_surge: int | str | None = spelt("maxSurge", default=None, limits=COUNT_OR_SHARE)
     """Instances that may run beyond the wanted number: a count or a share."""
-    match_headers: Mapping[str, str] = field(factory=dict)
-    """Requests with one of these headers go to a canary whatever its weight."""
+    grace_seconds: float = seconds(0.0, "min_ready_seconds", "minReadySeconds")
+    """How long each batch of a rolling deployment is watched before the next."""
+    maintenance: bool | MaintenanceSettings = True
+    """What a recreate deployment answers while nobody serves; ``false``: whatever the platform answers then."""
+    match_headers: Mapping[str, str] | None = None
+    """Requests with one of these headers go to a canary whatever its weight; unsaid: ``canary = "true"``."""
+    sticky: bool = False
+    """Whether a user who reached a canary stays on it, known by a cookie."""
     analysis: Analysis = Analysis()
     steps: tuple[CanaryStep, ...] = ()
-    """The weights of a canary one by one, instead of ``analysis.step_weight``."""
+    """The steps of a canary one by one, instead of ``analysis.step_weight``."""
 
 
 # -- guardrails, secrets, monitoring ----------------------------------------------------------------------------------

@@ -46,6 +46,9 @@ class Rollout:
     """Label of the slot the release goes into; the stable slot's for an in-place rollout."""
     in_place: bool = False
     """True where the stable slot itself is replaced (recreate, rolling)."""
+    way_back: tuple[Step, ...] = ()
+    """With `in_place`: how the release before is brought back, in an order that does no harm wherever the rollout
+    stands; without it, it is started again as a whole."""
     extra_instances: int = 0
     """The most instances beyond the stable slot's at any time."""
     longest_exposure: tuple[tuple[float, float], ...] = ()

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 from attrs import field, frozen
 
 from ospec.models.context import Deadline, SecretResolver
+from ospec.models.judging import JudgeInput, Verdict
 from ospec.models.live import LiveState, Slot
 from ospec.models.plan import Plan, Rollout, Step
 from ospec.models.release import Release
@@ -28,6 +29,8 @@ class Capabilities:
     """The front door can split by percent."""
     header_routing: bool = False
     sticky_sessions: bool = False
+    maintenance: bool = False
+    """The front door can answer for maintenance while no slot serves."""
     batches: bool = False
     """Instances of a slot can be replaced a few at a time."""
     release_header: bool = False
@@ -66,6 +69,8 @@ class StrategyInput:
     live: LiveState
     settings: Any = None
     """An instance of the strategy's settings class."""
+    judge: str = ""
+    """The judge that the document names or a plugin brings; empty where there is but the core's own, ``bounds``."""
 
 
 @frozen
@@ -79,6 +84,8 @@ class Strategy:
     """Names of `Capabilities` fields without which the plan is refused."""
     wants: tuple[str, ...] = ()
     """Names of `Capabilities` fields without which the plan names a degradation."""
+    in_place: bool = False
+    """Where a release serves it is replaced in its own slot; a rollback is then planned by the strategy, too."""
     settings: type | None = None
 
 
@@ -139,6 +146,22 @@ class StepRun(Protocol):
 
     def retire_later(self, slot: Slot, seconds: float) -> None:
         """Keep a slot warm, to be retired by the first command after `seconds`."""
+        ...
+
+    def paused(self) -> bool:
+        """Whether a person ordered to go no further (`ospec pause`)."""
+        ...
+
+    def passed(self) -> bool:
+        """Whether a person ordered to go on from this step (`ospec promote`); never so once everybody is exposed."""
+        ...
+
+    def looks(self) -> list[Mapping[str, Any]]:
+        """What judges were given and answered in this run so far, in order: the notes of steps that judge."""
+        ...
+
+    def judge(self, name: str) -> tuple[Judge, Any]:
+        """A judge by its name, with its settings; `FatalError` where nothing loaded brings it."""
         ...
 
     def note(self, **body: Any) -> None:
@@ -223,10 +246,12 @@ class SecretProvider:
 
 @frozen
 class Judge:
-    """Judges a release by its measurements."""
+    """Judges a release by its measurements: a pure function, called at every look with what is new."""
 
     name: str
-    judge: Callable[..., Any]
+    judge: Callable[[JudgeInput], Verdict]
+    settings: type | None = None
+    """Frozen attrs class of the plugin's own table, `[plugins.<plugin>]`; every field has a default."""
 
 
 @frozen

@@ -17,8 +17,8 @@ StepStatus = Literal["running", "ok", "warned", "failed", "skipped", "cancelled"
 class Record:
     """One journal record. `seq` counts from 1 without gaps; `body` is JSON and holds no secret value.
 
-    Kinds: ``run-started``, ``step-started``, ``step-note``, ``step-finished``, ``path-changed``, ``run-finished``. A
-    reader skips kinds it does not know.
+    Kinds: ``run-started``, ``step-started``, ``step-note``, ``step-finished``, ``order`` (a person's),
+    ``path-changed``, ``run-finished``. A reader skips kinds it does not know.
     """
 
     seq: int
@@ -65,7 +65,7 @@ class ControlMessage:
 
     id: int
     run: str
-    kind: Literal["abort", "pause", "resume", "promote", "approve"]
+    kind: Literal["abort", "pause", "promote"]
     body: Mapping[str, Any]
     at: float
 

@@ -85,7 +85,10 @@ VALUES: Mapping[str, Any] = {
         "batch_size": "25%",
         "max_unavailable": 1,
         "max_surge": 2,
-        "match_headers": {"x-canary": "true"},
+        "grace_seconds": 10,
+        "maintenance": {"retry_after_seconds": 60, "page": "maintenance.html"},
+        "match_headers": {"canary": "true"},
+        "sticky": True,
         "analysis": {
             "interval": "30s",
             "threshold": 5,
@@ -108,8 +111,14 @@ VALUES: Mapping[str, Any] = {
                     "metadata": {"profile": "short"},
                 }
             ],
+            "judge": "sequential",
+            "limit_seconds": "30m",
+            "on_limit": "abort",
         },
-        "steps": [{"weight": 10, "hold_seconds": "2m"}, {"weight": 50, "hold_seconds": "5m"}],
+        "steps": [
+            {"weight": 0, "hold_seconds": "1m", "analysis": False, "match_headers": {"canary": "true"}},
+            {"weight": 10, "hold_seconds": "2m", "pause": True, "match_headers": {"canary": "true"}},
+        ],
     },
     "environments": {
         "staging": {"stack": {"database": "SQLite"}, "guardrails": {"security_scan": "warn"}},

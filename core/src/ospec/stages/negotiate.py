@@ -16,6 +16,7 @@ _CAPABILITY_WORDS = {
     "weighted_traffic": "split traffic by weight",
     "header_routing": "route by a header",
     "sticky_sessions": "keep a user on one release",
+    "maintenance": "answer for maintenance",
     "batches": "replace instances a few at a time",
     "release_header": "tell the release of an answer",
     "instances": "run a number of instances that we choose",

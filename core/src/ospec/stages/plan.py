@@ -11,16 +11,15 @@ from collections.abc import Mapping, Sequence
 from attrs import evolve, frozen
 
 from ospec.errors import FatalError
-from ospec.models.live import LiveState, Slot
+from ospec.models import rollout_steps as steps
+from ospec.models.live import LiveState
 from ospec.models.plan import Action, Bounds, Plan, Rollout, Step
 from ospec.models.registration import Guardrail, StepContribution, StepKind
 from ospec.models.release import Release
 from ospec.models.target import Target
 
 _LIFE_CYCLE = ("build", "test", "package")
-_SWITCH_SECONDS = 30.0
 _STOP_SECONDS = 30.0
-_HEALTH_EXTRA_SECONDS = 30.0
 
 
 @frozen(kw_only=True)
@@ -51,8 +50,8 @@ class PlanInput:
 def compose(given: PlanInput) -> Plan:
     """Put the plan together; raises `FatalError` (``unknown-step-kind``) for a kind that nothing registered."""
     preparation = [] if given.prepared else _preparation(given)
-    steps = _with_contributions(given, preparation, list(given.rollout.steps))
-    numbered = tuple(_complete(given, step, f"{number:02d}") for number, step in enumerate(steps, 1))
+    ordered = _with_contributions(given, preparation, list(given.rollout.steps))
+    numbered = tuple(_complete(given, step, f"{number:02d}") for number, step in enumerate(ordered, 1))
     way_back = [*_failure_path(given), *_contributed(given, "on-failure")]
     failure = tuple(_complete(given, step, f"f{number:02d}") for number, step in enumerate(way_back, 1))
     stable = given.live.stable
@@ -76,15 +75,15 @@ def compose(given: PlanInput) -> Plan:
 
 
 def _preparation(given: PlanInput) -> list[Step]:
-    steps = [Step("snapshot", "copy the source into the release's folder")]
+    made = [Step("snapshot", "copy the source into the release's folder")]
     if given.renders:
-        steps.append(Step("render", "write what the plugins render"))
+        made.append(Step("render", "write what the plugins render"))
     for name in _LIFE_CYCLE:
         script = given.target.scripts.get(name)
         if script:
             limit = script.timeout_seconds
-            steps.append(Step("script", f"run scripts.{name}", {"name": name}, timeout_seconds=limit))
-    return [*steps, Step("seal", "make the release read-only")]
+            made.append(Step("script", f"run scripts.{name}", {"name": name}, timeout_seconds=limit))
+    return [*made, Step("seal", "make the release read-only")]
 
 
 def _with_contributions(given: PlanInput, preparation: list[Step], rollout: list[Step]) -> list[Step]:
@@ -101,13 +100,13 @@ def _with_contributions(given: PlanInput, preparation: list[Step], rollout: list
 
 def _guarded(given: PlanInput) -> list[Step]:
     """Each guardrail that the document asks for as a step: what was prepared is judged before it is rolled out."""
-    steps = []
+    made = []
     for plugin, guardrail in sorted(given.guardrails, key=lambda one: one[1].name):
         values = {one.key: one.value for one in given.target.protections if one.key in guardrail.keys}
         if values and guardrail.check is not None and given.action == "deploy":
             asked = {"name": guardrail.name, "values": values}
-            steps.append(Step("guardrail", f"hold {', '.join(values)}", asked, plugin=plugin))
-    return steps
+            made.append(Step("guardrail", f"hold {', '.join(values)}", asked, plugin=plugin))
+    return made
 
 
 def _contributed(given: PlanInput, anchor: str) -> list[Step]:
@@ -164,20 +163,15 @@ def _failure_path(given: PlanInput) -> list[Step]:
         return [
             Step("retire", "take the failed first release away", {"slot": "all"}, timeout_seconds=_stop_limit(given))
         ]
-    warm_again = _warm_again(given, stable)
+    target, name = given.target, given.previous.name
+    verify = steps.verified(f"{name} answers", "stable")
     if given.rollout.in_place:
-        return [evolve(step, when="exposed") for step in warm_again] + [_verify_stable(given)]
-    drain = given.target.deployment.drain_seconds
+        again = [evolve(step, when="exposed") for step in steps.started_again(target, name, stable.label, "stable")]
+        return [*(given.rollout.way_back or again), verify]
     return [
-        *(evolve(step, when="stable-cold") for step in warm_again),
-        Step(
-            "switch",
-            f"give slot {stable.label} all traffic again",
-            {"weights": {"stable": 100}},
-            timeout_seconds=_SWITCH_SECONDS + drain,
-            when="exposed",
-        ),
-        _verify_stable(given),
+        *(evolve(step, when="stable-cold") for step in steps.started_again(target, name, stable.label, "stable")),
+        evolve(steps.switched(target, f"give slot {stable.label} all traffic again", {"stable": 100}), when="exposed"),
+        verify,
         Step(
             "retire",
             f"take {given.release.name} away",
@@ -186,20 +180,6 @@ def _failure_path(given: PlanInput) -> list[Step]:
             on_failure="warn",
         ),
     ]
-
-
-def _warm_again(given: PlanInput, stable: Slot) -> list[Step]:
-    name = given.previous.name if given.previous else ""
-    limit = given.target.startup_seconds + _HEALTH_EXTRA_SECONDS
-    return [
-        Step("rollback", f"start {name} in slot {stable.label} again", {"slot": "stable"}, timeout_seconds=limit),
-        Step("health", f"wait until slot {stable.label} is healthy", {"slot": "stable"}, timeout_seconds=limit),
-    ]
-
-
-def _verify_stable(given: PlanInput) -> Step:
-    name = given.previous.name if given.previous else ""
-    return Step("verify", f"ask the front door until {name} answers", {"slot": "stable"}, timeout_seconds=60.0)
 
 
 def _scripted_way_back(given: PlanInput) -> list[Step]:

@@ -20,7 +20,7 @@ from ospec.stages.toml_positions import Path
 
 DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)")
 DURATION_WORDS = 'seconds, or text such as "30s", "5m", "1h"'
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", types.NoneType: "nothing"}
 _PLURALS = {str: "texts", int: "whole numbers", float: "numbers"}
 _SURELY_MEANT = 0.85
@@ -115,7 +115,7 @@ class Shape:
         if found.metadata.get("seconds") and value is not None:
             match = DURATION.fullmatch(value.strip()) if type(value) is str else None
             if match:
-                value = float(match[1]) * _UNITS[match[2]]
+                value = float(match[1]) * UNITS[match[2]]
                 self.durations.append((path, value))
             elif type(value) not in (int, float):
                 return self._fail(path, value, DURATION_WORDS)

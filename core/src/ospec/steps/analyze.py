@@ -1,4 +1,4 @@
-"""Step kind `analyze`: the guard window, in which a release that serves everybody may still be sent back."""
+"""Step kind `analyze`: a release that has traffic is watched and judged, and may still be sent back."""
 
 from __future__ import annotations
 
@@ -7,45 +7,126 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ospec.errors import FatalError
+from ospec.models.judging import Verdict
 from ospec.models.live import Measurement, Slot
 from ospec.models.registration import StepRun
 from ospec.steps.health import DEFAULT_RETRIES, ask_slot, unhealthy
+from ospec.steps.judging import Judging
 
 _POLL_SECONDS = 0.5
+_LOOK_SECONDS = 1.0
+"""Metrics come in bins of a second."""
+_TELL_SECONDS = 15.0
+"""A wait that goes on is told so often."""
 ERROR_PERCENT = 5.0
-"""More errors than this send the release back…"""
+"""Where nobody judges: more errors than this send the release back…"""
 LEAST_REQUESTS = 20
 """…once there were so many requests…"""
 WINDOW_SECONDS = 10.0
 """…within this time."""
+_ENOUGH = {
+    "": ("not-enough-data", "no-regression", "pass"),
+    "no-regression": ("no-regression", "pass"),
+    "pass": ("pass",),
+}
 
 
-def guard(run: StepRun) -> Mapping[str, Any]:
-    """Judge for `params.seconds`; raise at once when health breaks several times in a row or errors rise."""
-    role, seconds = run.step.params.get("slot", "candidate"), float(run.step.params["seconds"])
-    target = run.unit(role).target
-    retries = target.health_check_retries or DEFAULT_RETRIES
-    interval = min([_POLL_SECONDS, *(check.interval_seconds for check in target.health_checks)])
-    slot = run.slot(role)
-    started, bad, polls = time.monotonic(), 0, 0
-    requests = errors = 0.0
+def analyze(run: StepRun) -> Mapping[str, Any]:
+    """Judge for `params.seconds` at least; raise at once when health breaks several times in a row or it is worse.
+
+    Further `params`: `judge` (its name; none: only the error rate), `phase` (``canary`` while the stable release serves
+    beside it, else ``guard``), `needs` (the verdict without which it goes on waiting: ``no-regression``, ``pass``),
+    `limit_seconds` and `on_limit` (how long, and then ``abort`` or ``promote``), `until_promoted` (waits for a person).
+    """
+    params = run.step.params
+    watch = _Watch(run, params.get("slot", "candidate"))
+    judging = _judging(run, watch.slot) if params.get("judge") else None
+    seconds = float(params.get("seconds", 0.0))
+    limit = float(params.get("limit_seconds", seconds))
+    started, told_at = time.monotonic(), 0.0
     while True:
-        failing = [result for result in ask_slot(run, role, slot.id) if not result.healthy]
-        bad, polls = (bad + 1 if failing else 0), polls + 1
-        if bad >= retries:
-            raise unhealthy(role, failing, f"{bad} times in a row after it took the traffic")
-        requests, errors = _traffic(run, role, slot)
-        if requests >= LEAST_REQUESTS and errors > requests * ERROR_PERCENT / 100:
+        watch.look()
+        verdict = judging.look() if judging else None
+        waited = time.monotonic() - started
+        why = _why_wait(run, verdict, waited)
+        if not watch.bad and (not why or (run.passed() and not run.paused())):
+            return {"seconds": round(waited, 3), **watch.result(), **_told(verdict)}
+        if why and verdict and waited > max(limit, seconds) and not (run.paused() or params.get("until_promoted")):
+            if params.get("on_limit", "abort") == "promote" and not watch.bad:
+                run.log(f"going on without a verdict: {verdict.sentence}")
+                return {"seconds": round(waited, 3), **watch.result(), **_told(verdict), "on_limit": "promote"}
             raise FatalError(
-                f"{errors:.0f} of {requests:.0f} requests to {run.unit(role).release.name} failed within "
-                f"{WINDOW_SECONDS:g} s: more than {ERROR_PERCENT:g} %",
+                f"no verdict within {limit:g} s: {verdict.sentence}",
+                code="no-verdict",
+                hints=("send it more requests, or give it longer: deployment.analysis.limit_seconds",),
+            )
+        if why and waited - told_at >= _TELL_SECONDS:
+            told_at = waited
+            run.log(f"waiting: {why}")
+        run.pause(_LOOK_SECONDS if judging and not watch.bad else watch.interval)
+
+
+def _why_wait(run: StepRun, verdict: Verdict | None, waited: float) -> str:
+    """What the step still waits for; empty where it may go on."""
+    params = run.step.params
+    if run.paused():
+        return f"paused; go on with: ospec promote {run.run}"
+    if waited < float(params.get("seconds", 0.0)):
+        return f"{float(params['seconds']) - waited:.0f} s of watching are left"
+    if params.get("until_promoted") and not run.passed():
+        return f"a person has to say so: ospec promote {run.run}"
+    if verdict and verdict.outcome not in _ENOUGH[params.get("needs", "")]:
+        return verdict.sentence
+    return ""
+
+
+def _judging(run: StepRun, candidate: Slot) -> Judging:
+    phase = run.step.params.get("phase", "guard")
+    slots = [candidate, run.slot("stable")] if phase == "canary" and run.plan.stable_slot else [candidate]
+    return Judging(run, run.step.params["judge"], phase, slots)
+
+
+def _told(verdict: Verdict | None) -> Mapping[str, Any]:
+    if verdict is None:
+        return {}
+    return {"verdict": verdict.outcome, "sentence": verdict.sentence, "numbers": dict(verdict.numbers)}
+
+
+class _Watch:
+    """Health of the slot, and where nobody judges its error rate."""
+
+    def __init__(self, run: StepRun, role: str) -> None:
+        self._run, self._role = run, role
+        self.slot = run.slot(role)
+        target = run.unit(role).target
+        self._retries = target.health_check_retries or DEFAULT_RETRIES
+        self.interval = min([_POLL_SECONDS, *(check.interval_seconds for check in target.health_checks)])
+        self.bad = 0
+        """Bad answers in a row."""
+        self._polls = 0
+        self._requests = self._errors = 0.0
+
+    def look(self) -> None:
+        """Ask once; raises `FatalError` where the slot is not healthy, or errors are too many."""
+        failing = [result for result in ask_slot(self._run, self._role, self.slot.id) if not result.healthy]
+        self.bad, self._polls = (self.bad + 1 if failing else 0), self._polls + 1
+        if self.bad >= self._retries:
+            raise unhealthy(self._role, failing, f"{self.bad} times in a row after it took the traffic")
+        if self._run.step.params.get("judge"):
+            return
+        self._requests, self._errors = _traffic(self._run, self._role, self.slot)
+        if self._requests >= LEAST_REQUESTS and self._errors > self._requests * ERROR_PERCENT / 100:
+            raise FatalError(
+                f"{self._errors:.0f} of {self._requests:.0f} requests to {self._run.unit(self._role).release.name} "
+                f"failed within {WINDOW_SECONDS:g} s: more than {ERROR_PERCENT:g} %",
                 code="error-rate",
                 hints=("see what it printed: ospec logs",),
             )
-        left = started + seconds - time.monotonic()
-        if left <= 0 and not bad:
-            return {"seconds": seconds, "polls": polls, "requests": requests, "errors": errors}
-        run.pause(interval if bad else min(interval, max(left, 0.0)))
+
+    def result(self) -> Mapping[str, Any]:
+        """What was seen."""
+        seen = {} if self._run.step.params.get("judge") else {"requests": self._requests, "errors": self._errors}
+        return {"polls": self._polls, **seen}
 
 
 def _traffic(run: StepRun, role: str, slot: Slot) -> tuple[float, float]:
@@ -55,10 +136,10 @@ def _traffic(run: StepRun, role: str, slot: Slot) -> tuple[float, float]:
     answers = run.call("collect_metrics", slots=(slot,), since_seconds=WINDOW_SECONDS)
     bins: Sequence[Measurement] = [one for _, answer in answers for one in answer]
     release = run.unit(role).release.name
-    sources: dict[str, dict[str, float]] = {}
+    found: dict[str, dict[str, float]] = {}
     for one in bins:
         if one.release == release:
-            sums = sources.setdefault(one.source, {})
-            sums[one.metric] = sums.get(one.metric, 0.0) + one.value
-    best = max(sources.values(), key=lambda sums: sums.get("requests", 0.0), default={})
+            added = found.setdefault(one.source, {})
+            added[one.metric] = added.get(one.metric, 0.0) + one.value
+    best = max(found.values(), key=lambda added: added.get("requests", 0.0), default={})
     return best.get("requests", 0.0), best.get("errors", 0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,8 @@ from ospec.models.live import HeaderRule, Maintenance, TrafficSplit
 from ospec.models.plan import Plan, Step
 from ospec.models.registration import StepRun
 from ospec.steps.snapshot import cannot_write
+
+_PAGE = "deployment.maintenance.page"
 
 
 def render(run: StepRun) -> Mapping[str, Any]:
@@ -88,7 +91,7 @@ def switch(run: StepRun) -> Mapping[str, Any]:
         headers=tuple(HeaderRule(name, value, candidate) for name, value in params.get("headers", {}).items()),
         sticky=bool(params.get("sticky", False)),
         gaining=candidate,
-        maintenance=Maintenance(**params["maintenance"]) if "maintenance" in params else None,
+        maintenance=_maintenance(run, params["maintenance"]) if "maintenance" in params else None,
     )
     answers = run.call("switch_traffic", split=split, slots=tuple(slots.values()))
     state = answers[0][1]
@@ -107,7 +110,25 @@ def switch(run: StepRun) -> Mapping[str, Any]:
         "releases": {slot.id: slot.release.name for slot in slots.values() if slot.release},
         "address": state.address,
         "applied_at": state.applied_at,
+        **({"maintenance": True} if state.maintenance else {}),
     }
+
+
+def _maintenance(run: StepRun, asked: Mapping[str, Any]) -> Maintenance:
+    """What is answered, the page read from the release."""
+    seconds = int(asked["retry_after_seconds"])
+    if not asked["page"]:
+        return Maintenance(seconds)
+    files = run.unit("candidate").files
+    page = files / asked["page"]
+    if not page.resolve().is_relative_to(files.resolve()):
+        raise FatalError(f"{page} leads out of the release's folder", code="path-outside", where=_PAGE)
+    try:
+        body = page.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FatalError(f"cannot read {page} as text: {error}", code="unreadable-source", where=_PAGE) from error
+    kind = mimetypes.guess_type(page.name)[0] or "text/plain"
+    return Maintenance(seconds, body, f"{kind}; charset=utf-8")
 
 
 def switch_exposes(step: Step, plan: Plan | None) -> bool:

@@ -10,6 +10,7 @@ from ospec.errors import FatalError
 from ospec.front_door import RELEASE_HEADER, Answer, Asker
 from ospec.models.registration import StepRun
 from ospec.models.target import Target
+from ospec.steps import shares
 
 _ANSWERS_IN_A_ROW = 5
 _POLL_SECONDS = 0.02
@@ -21,20 +22,71 @@ _BROKEN_SECONDS = 2.0
 def verify(run: StepRun) -> Mapping[str, Any]:
     """Done once kept and fresh connections answered with the slot's release several times in a row.
 
-    A platform whose answers do not tell their release is asked by `observe` instead.
+    With `params.share` both releases have to answer in their shares, and what `headers` says with the candidate's; with
+    `params.maintenance` nobody may. A platform whose answers do not tell their release is asked by `observe` instead.
     """
-    role = run.step.params.get("slot", "candidate")
+    params = run.step.params
+    role = params.get("slot", "candidate")
+    if params.get("maintenance"):
+        return _closed(run)
     if not run.capabilities().release_header:
         return _by_observation(run, role)
-    address = run.observe().address
-    if not address:
-        raise FatalError("the platform gives no address for the front door", code="no-address")
+    address = _front_door(run)
+    if "share" in params:
+        return _shares(run, address)
     wanted = run.unit(role).release.name
     asker = Asker(address, probe_path(run.plan.target), timeout_seconds=5.0)
     try:
         return _by_answers(run, asker, wanted, address)
     finally:
         asker.close()
+
+
+def _front_door(run: StepRun) -> str:
+    address = run.observe().address
+    if not address:
+        raise FatalError("the platform gives no address for the front door", code="no-address")
+    return address
+
+
+def _shares(run: StepRun, address: str) -> Mapping[str, Any]:
+    share, path = run.step.params["share"], probe_path(run.plan.target)
+    percent = float(share["weights"]["candidate"])
+    candidate, stable = run.unit("candidate").release.name, run.unit("stable").release.name
+    asked = shares.check_headers(address, path, share["headers"], candidate)
+    for attempt in (1, 2):
+        run.check()
+        seen = shares.sample(address, path, shares.requests_needed(percent))
+        asked += seen.asked
+        off = shares.deviation(seen, candidate, percent)
+        ours = set(seen.answers) <= {candidate, stable}
+        if off <= shares.STANDARD_ERRORS and ours and seen.answers:
+            found = {"answers": dict(seen.answers), "unanswered": seen.unanswered, "standard_errors": round(off, 2)}
+            return {"address": address, "asked": asked, "percent": percent, **found}
+        run.log(f"try {attempt}: {dict(seen.answers)} of {seen.asked} for {percent:g} % on {candidate}")
+    raise FatalError(
+        f"{address} does not split as it should: {candidate} gave {seen.answers.get(candidate, 0)} of {seen.asked} "
+        f"answers ({seen.unanswered} requests got none), expected {percent:g} %",
+        code="not-verified",
+        hints=("see slots and weights: ospec status",),
+    )
+
+
+def _closed(run: StepRun) -> Mapping[str, Any]:
+    """Every answer says that nobody serves."""
+    address = _front_door(run)
+    asker = Asker(address, probe_path(run.plan.target), timeout_seconds=5.0)
+    right, asked, started = 0, 0, time.monotonic()
+    try:
+        while right < 2 * _ANSWERS_IN_A_ROW:
+            answer, asked = asker.ask(fresh=right % 2 == 1), asked + 1
+            right = right + 1 if answer.status == 503 and not answer.release else 0
+            if not right and time.monotonic() - started > _PATIENCE_SECONDS:
+                raise FatalError(f"{address} does not answer for maintenance: {_found(answer)}", code="not-verified")
+            run.pause(0.0 if right else _POLL_SECONDS)
+    finally:
+        asker.close()
+    return {"address": address, "asked": asked, "maintenance": True}
 
 
 def _by_answers(run: StepRun, asker: Asker, wanted: str, address: str) -> Mapping[str, Any]:
@@ -61,14 +113,17 @@ def _by_answers(run: StepRun, asker: Asker, wanted: str, address: str) -> Mappin
 
 def _by_observation(run: StepRun, role: str) -> Mapping[str, Any]:
     wanted, waited = run.slot(role), 0.0
+    percent = float(run.step.params.get("share", {"weights": {role: 100}})["weights"][role])
     while True:
         live = run.observe()
         slot = live.slot(wanted.id)
-        if slot and slot.weight_percent >= 99.5:
-            return {"release": run.unit(role).release.name, "address": live.address}
+        if slot and abs(slot.weight_percent - percent) <= 0.5:
+            return {"release": run.unit(role).release.name, "address": live.address, "percent": percent}
         if waited > _PATIENCE_SECONDS:
             found = f"{slot.weight_percent:g} %" if slot else "nothing"
-            raise FatalError(f"slot {wanted.id} has {found} of the traffic, expected all", code="not-verified")
+            raise FatalError(
+                f"slot {wanted.id} has {found} of the traffic, expected {percent:g} %", code="not-verified"
+            )
         waited += 0.2
         run.pause(0.2)
 

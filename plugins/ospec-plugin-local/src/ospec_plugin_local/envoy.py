@@ -8,16 +8,31 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from attrs import frozen
 from ospec.errors import FatalError
 from ospec.models.context import HookContext
 
 from ospec_plugin_local.admin import AdminError, get
-from ospec_plugin_local.envoy_config import CLUSTERS, FRONT, weights_of
+from ospec_plugin_local.envoy_words import CLUSTERS, FRONT
 from ospec_plugin_local.place import Place
+from ospec_plugin_local.state import SLOTS
 
 _PATIENCE_SECONDS = 10.0
 _POLL_SECONDS = 0.0005
 _SLOWEST_POLL_SECONDS = 0.02
+Told = tuple[str, Mapping[str, Any]]
+"""Its version, and a route configuration."""
+NOTHING_TOLD: Told = ("", {})
+
+
+@frozen
+class Host:
+    """An instance as one cluster has it."""
+
+    cluster: str
+    port: int
+    healthy: bool
+    open_requests: int
 
 
 class Envoy:
@@ -37,7 +52,7 @@ class Envoy:
         """Replace a watched file by renaming, the only way that Envoy notices, and wait until it serves it.
 
         Args:
-            name: ``clusters``, or a listener, whose routes these are.
+            name: ``clusters``, or a listener, whose routes these are, or a cluster, whose instances these are.
             wait: False where Envoy does not run and will read the file when it starts.
 
         Raises:
@@ -45,7 +60,7 @@ class Envoy:
         """
         path = self._place.routes / f"{name}.json"
         before = path.read_bytes() if path.exists() else None
-        prefix = "cluster_manager.cds" if name == CLUSTERS else f"http.{name}.rds.{name}"
+        prefix = _statistics(name)
         refusals = self._version(prefix)[1] if wait else 0
         self._rename_to(path, json.dumps(content, indent=1).encode())
         if wait:
@@ -56,13 +71,21 @@ class Envoy:
                     self._rename_to(path, before)
                 raise
 
-    def told(self, keys: Mapping[str, str]) -> dict[str, float]:
-        """The percents that the front door was told last, as the file says."""
+    def told(self, name: str = FRONT) -> Told:
+        """What a listener, or another watched file, was told last."""
         try:
-            content = json.loads((self._place.routes / f"{FRONT}.json").read_bytes())
-            return weights_of(content["resources"][0], keys)
+            content = json.loads((self._place.routes / f"{name}.json").read_bytes())
+            return str(content["version_info"]), content["resources"][0]
         except (OSError, ValueError, LookupError):
-            return {}
+            return NOTHING_TOLD
+
+    def clusters(self) -> frozenset[str]:
+        """The clusters that it was told of, which have statistics."""
+        try:
+            content = json.loads((self._place.routes / f"{CLUSTERS}.json").read_bytes())
+            return frozenset(one["name"] for one in content["resources"])
+        except (OSError, ValueError, LookupError):
+            return frozenset()
 
     def told_at(self) -> float:
         """When the front door was told its shares last, in Unix seconds; 0 where it never was."""
@@ -71,13 +94,17 @@ class Envoy:
         except OSError:
             return 0.0
 
-    def healthy(self, cluster: str) -> int:
-        """How many instances of the cluster it holds to be healthy now; 0 where it does not answer."""
-        stat = f"cluster.{cluster}.membership_healthy"
+    def hosts(self) -> list[Host]:
+        """What it knows of each instance, in each cluster that it is in; nothing where it does not answer."""
         try:
-            return int(self._stats(f"^{stat}$").get(stat, 0))
+            answer = json.loads(get(self._socket, "/clusters?format=json"))
         except AdminError:
-            return 0
+            return []
+        return [
+            Host(cluster["name"], one["address"]["socket_address"]["port_value"], _healthy(one), _open(one))
+            for cluster in answer.get("cluster_statuses", [])
+            for one in cluster.get("host_statuses", [])
+        ]
 
     def open_requests(self, cluster: str) -> int:
         """Requests under way to the cluster now; 0 where Envoy is gone, and with it every request."""
@@ -87,18 +114,18 @@ class Envoy:
         except AdminError:
             return 0
 
-    def weights(self, keys: Mapping[str, str]) -> dict[str, float]:
-        """The percents that the front door gives now, by slot label; `keys` tells the label of each cluster.
+    def served(self, name: str = FRONT) -> Told:
+        """What a listener does now.
 
         Raises:
             AdminError: Envoy does not answer.
         """
-        dump = json.loads(get(self._socket, f"/config_dump?resource=dynamic_route_configs&name_regex=^{FRONT}$"))
+        dump = json.loads(get(self._socket, f"/config_dump?resource=dynamic_route_configs&name_regex=^{name}$"))
         for entry in dump.get("configs", []):
-            served = entry.get("route_config", {})
-            if served.get("name") == FRONT:
-                return weights_of(served, keys)
-        return {}
+            configuration = entry.get("route_config", {})
+            if configuration.get("name") == name:
+                return str(entry.get("version_info", "")), configuration
+        return NOTHING_TOLD
 
     def _rename_to(self, path: Path, content: bytes) -> None:
         draft = self._place.envoy / "stage" / path.name
@@ -148,6 +175,23 @@ class Envoy:
             ctx.pause(pause)
             pause = min(pause * 1.3, _SLOWEST_POLL_SECONDS)
         return True
+
+
+def _statistics(name: str) -> str:
+    """How the statistics of a watched file begin."""
+    if name == CLUSTERS:
+        return "cluster_manager.cds"
+    return f"http.{name}.rds.{name}" if name in (FRONT, *SLOTS) else f"cluster.{name}"
+
+
+def _healthy(host: Mapping[str, Any]) -> bool:
+    """Whether a host gets requests: no flag is set, and it was not told to be leaving."""
+    status = host.get("health_status", {})
+    return status.get("eds_health_status", "HEALTHY") == "HEALTHY" and not any(one is True for one in status.values())
+
+
+def _open(host: Mapping[str, Any]) -> int:
+    return sum(int(one.get("value", 0)) for one in host.get("stats", ()) if one.get("name") == "rq_active")
 
 
 def last_lines(path: Path, count: int) -> list[str]:

@@ -16,12 +16,13 @@ from ospec.models.context import HealthContext
 from ospec.models.live import HealthResult, Instance
 from ospec.models.target import HealthCheck
 
+from ospec_plugin_local.division import is_mixed, ready_ports
 from ospec_plugin_local.envoy import last_lines
 from ospec_plugin_local.observation import instance_of
 from ospec_plugin_local.place import place_of
-from ospec_plugin_local.programs import WEB, request_path
+from ospec_plugin_local.programs import request_path
 from ospec_plugin_local.residents import Residents
-from ospec_plugin_local.state import InstanceState, SlotState, load_state
+from ospec_plugin_local.state import WEB, InstanceState, SlotState, changing, load_state
 
 _CONNECT_SECONDS = 2.0
 _SHOWN_LINES = 8
@@ -36,19 +37,40 @@ Question = Callable[[], HealthResult]
 
 
 def check(ctx: HealthContext) -> list[HealthResult]:
-    """Each check of each instance that has a port, once and all at the same time; a worker is healthy while it runs."""
+    """Each check of each instance that has a port, once and all at the same time; a worker is healthy while it runs.
+
+    Only the instances of the release that is asked about. Where another one is in the slot, too, those that are found
+    healthy get their share of its traffic.
+    """
     place = place_of(ctx.home, ctx.target)
     state = load_state(place)
-    held = state.slots.get(ctx.slot) if state else None
-    if state is None or held is None:
-        raise FatalError(f"slot {ctx.slot} holds nothing to check", code="no-slot", where="local")
-    residents = Residents(place)
+    asked = [one for one in state.held_in(ctx.slot) if one.release_id == ctx.release.id] if state else []
+    if state is None or not asked:
+        raise FatalError(
+            f"slot {ctx.slot} does not hold release {ctx.release.name}",
+            code="no-slot",
+            where="local",
+            hints=("see slots and releases: ospec status",),
+        )
+    held, residents = asked[0], Residents(place)
     questions = [question for one in held.instances for question in _questions(ctx, residents, held, one)]
     with ThreadPoolExecutor(min(_MOST_AT_ONCE, max(1, len(questions)))) as pool:
         results = list(pool.map(lambda question: question(), questions))
-    if all(one.healthy for one in results) and held.label not in residents.weights(state):
-        return _seen_by_proxy(ctx, residents, held, results)
+    if all(one.healthy for one in results):
+        mixed = is_mixed(state, ctx.slot)
+        if mixed or ctx.slot not in residents.weights(state):
+            results = _seen_by_proxy(ctx, residents, held, results)
+        if mixed:
+            _give_their_share(ctx, residents)
     return results
+
+
+def _give_their_share(ctx: HealthContext, residents: Residents) -> None:
+    """Divide the slot's traffic by the instances that are healthy now."""
+    with changing(ctx, residents.place):
+        state = load_state(residents.place)
+        if state and is_mixed(state, ctx.slot) and residents.envoy.answers():
+            residents.divide(ctx, state, ctx.slot)
 
 
 def _seen_by_proxy(
@@ -56,7 +78,7 @@ def _seen_by_proxy(
 ) -> list[HealthResult]:
     """Well, once the proxy found so, too: before that the slot's own address answers 503 to whoever checks it next."""
     end = time.monotonic() + _PROXY_SECONDS
-    while residents.envoy.healthy(held.key) < len(held.ports):
+    while ready_ports(held, residents.envoy.hosts()) != set(held.ports):
         if time.monotonic() > end:
             detail = "answers well, but the proxy has not found it healthy yet"
             return [evolve(one, healthy=False, starting=True, detail=detail) for one in results]
@@ -72,6 +94,8 @@ def _questions(ctx: HealthContext, residents: Residents, held: SlotState, one: I
         log = residents.place.logs / f"{held.program(one)}.log"
         return " / ".join(last_lines(log, _SHOWN_LINES)) or "it printed nothing"
 
+    if one.leaving:
+        return []
     if instance.state == "exited" or one.port is None:
         return [partial(_by_life, instance, residents.place.run / f"{held.program(one)}.json", said)]
     if one.process != WEB or not ctx.target.health_checks:

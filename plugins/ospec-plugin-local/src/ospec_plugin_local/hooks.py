@@ -25,7 +25,17 @@ from ospec_plugin_local.settings import LocalSettings
 @hookimpl
 def register_platforms() -> Iterable[Platform]:
     """Name the platform."""
-    able = Capabilities(slots=True, weighted_traffic=True, release_header=True, instances=True, metrics=True)
+    able = Capabilities(
+        slots=True,
+        weighted_traffic=True,
+        header_routing=True,
+        sticky_sessions=True,
+        maintenance=True,
+        batches=True,
+        release_header=True,
+        instances=True,
+        metrics=True,
+    )
     return [Platform("local", able, aliases=("localhost", "this machine"), settings=LocalSettings)]
 
 

@@ -1,4 +1,4 @@
-"""The keeper: holds the environments of the instances in memory, counts requests, and keeps logs short.
+"""The keeper: holds the environments of the instances in memory, counts requests, measures, and keeps logs short.
 
 A resident program beside the supervisor, standard library only. Values never leave it but to a process of the same user
 that asks at its socket. A keeper that was killed learns the values again from the instances that still run, where the
@@ -20,6 +20,7 @@ from typing import Any
 from ospec_plugin_local import pids
 from ospec_plugin_local.counting import Counter
 from ospec_plugin_local.rotation import rotate
+from ospec_plugin_local.usage import Usage
 from ospec_plugin_local.wire import is_ours, read_line
 
 _TICK_SECONDS = 1.0
@@ -35,6 +36,7 @@ class Keeper:
     def __init__(self, root: Path, admin: str, log_bytes: int, log_files: int) -> None:
         self._environments = learn_again(root / "run")
         self._counter = Counter(admin)
+        self._usage = Usage(root / "run")
         self._logs, self._log_bytes, self._log_files = root / "logs", log_bytes, log_files
 
     def serve(self, path: Path) -> None:
@@ -51,6 +53,8 @@ class Keeper:
                     self._counter.tick()
                     pause = _TICK_SECONDS if self._counter.began else _FIRST_LOOK_SECONDS
                     due = max(due + pause, time.monotonic())
+                    if self._counter.began:
+                        self._usage.tick()
                     rotate(self._logs, self._log_bytes, self._log_files)
 
     def _attend(self, connection: socket.socket) -> None:
@@ -73,7 +77,8 @@ class Keeper:
             case "keys":
                 return {"keys": sorted(self._environments)}
             case "bins":
-                return {"bins": self._counter.since(question["since"])}
+                since = question["since"]
+                return {"bins": self._counter.since(since), "usage": self._usage.since(since)}
         return {"error": "unknown question"}
 
 

@@ -65,7 +65,8 @@ def _logs(ctx: LogsContext, place: Place) -> list[tuple[Path, tuple[SlotState, s
         return []
     return [
         (place.logs / f"{held.program(one)}.log", (held, one.id))
-        for label, held in sorted({**state.past, **state.slots}.items())
+        for label in sorted({**state.past, **state.slots})
+        for held in state.held_in(label) or [state.past[label]]
         for one in held.instances
         if ctx.slot in (None, label) and ctx.instance in (None, one.id)
     ]

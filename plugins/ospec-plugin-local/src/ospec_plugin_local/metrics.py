@@ -1,4 +1,4 @@
-"""Requests, errors and durations by release, as the keeper counted them at the proxy."""
+"""Requests, errors and durations by release, as the keeper counted them at the proxy; what the instances use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from ospec_plugin_local import wire
 from ospec_plugin_local.place import place_of
 from ospec_plugin_local.state import load_state
 
-SOURCE = "envoy"
+SOURCE, USAGE_SOURCE = "envoy", "process"
+GAUGES = ("cpu_usage", "memory_usage")
+"""Means over the instances of a release: of one core, and of the machine's memory."""
 
 
 def collect(ctx: MetricsContext) -> Iterator[Measurement]:
@@ -22,16 +24,21 @@ def collect(ctx: MetricsContext) -> Iterator[Measurement]:
     state = load_state(place)
     if state is None:
         return
-    names = {held.key: held.release for held in (*state.past.values(), *state.slots.values())}
+    names = {held.key: held.release for held in (*state.past.values(), *state.held)}
     try:
         answer = wire.ask(str(place.keeper_socket), {"op": "bins", "since": time.time() - ctx.since_seconds})
     except wire.KeeperUnreachableError:
         return
-    wanted = {slot.release.name for slot in ctx.slots if slot.release}
-    for one in answer["bins"]:
+    wanted = {release.name for slot in ctx.slots for release in slot.releases}
+    for one in (*answer["bins"], *answer.get("usage", ())):
         release = names.get(one["cluster"])
         if release and (not wanted or release in wanted):
-            yield from _measurements(one, release)
+            yield from _gauges(one, release) if GAUGES[0] in one else _measurements(one, release)
+
+
+def _gauges(one: dict[str, Any], release: str) -> Iterator[Measurement]:
+    for metric in GAUGES:
+        yield Measurement(metric, release, USAGE_SOURCE, one["at"], one[metric], one["seconds"])
 
 
 def _measurements(one: dict[str, Any], release: str) -> Iterator[Measurement]:

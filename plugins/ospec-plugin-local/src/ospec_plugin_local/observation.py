@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator
 
+from attrs import evolve
 from ospec.models.live import Instance, LiveState, Role, Slot
 from ospec.models.release import ReleaseRef
 from ospec.naming import digest
 
 from ospec_plugin_local import pids
-from ospec_plugin_local.admin import AdminError, get
+from ospec_plugin_local.division import ready_ports
+from ospec_plugin_local.envoy import Host
 from ospec_plugin_local.place import Place
 from ospec_plugin_local.residents import KEEPER, Residents
-from ospec_plugin_local.state import InstanceState, SlotState, State, load_state, url_of
+from ospec_plugin_local.state import WEB, InstanceState, SlotState, State, load_state, url_of
 
 
 def observe(place: Place) -> LiveState:
@@ -29,10 +30,8 @@ def look(place: Place, state: State) -> LiveState:
     residents = Residents(place)
     problems = []
     weights = residents.weights(state)
-    try:
-        ready = _ready_ports(place)
-    except AdminError:
-        ready = set()
+    hosts = residents.envoy.hosts()
+    if not hosts and not residents.envoy.answers():
         problems.append("the proxy does not run: nobody is served; ospec up brings it back")
     if not pids.same(residents.supervisor.record):
         problems.append("the supervisor does not run: nothing that ends is started again; ospec up brings it back")
@@ -41,9 +40,9 @@ def look(place: Place, state: State) -> LiveState:
     stable = next((label for label, share in weights.items() if share > 99.99), state.stable)
     former = state.stable if stable != state.stable else state.former
     slots = []
-    for label, held in sorted(state.slots.items()):
+    for label in sorted(state.slots):
         role: Role = "stable" if label == stable else "idle" if label == former else "candidate"
-        slot = _slot(residents, state, held, role, weights.get(label, 0.0), ready)
+        slot = _slot(residents, state, label, role, weights.get(label, 0.0), hosts)
         slots.append(slot)
         if slot.ready < slot.wanted and slot.weight_percent > 0:
             problems.append(f"slot {label}: {slot.ready} of {slot.wanted} instances are ready")
@@ -61,6 +60,8 @@ def instance_of(residents: Residents, held: SlotState, one: InstanceState, ready
     lives = pids.same(record)
     starts = int(record["starts"]) if record else 0
     state = "running" if lives else "exited" if record else "starting"
+    if lives and one.leaving:
+        state = "leaving"
     return Instance(
         id=one.id,
         process=one.process,
@@ -72,34 +73,27 @@ def instance_of(residents: Residents, held: SlotState, one: InstanceState, ready
     )
 
 
-def _slot(residents: Residents, state: State, held: SlotState, role: Role, weight: float, ready: set[int]) -> Slot:
+def _slot(residents: Residents, state: State, label: str, role: Role, weight: float, hosts: Collection[Host]) -> Slot:
+    inside = [held for held in state.held_in(label) if held.instances] or [state.slots[label]]
     instances = tuple(
-        instance_of(residents, held, one, one.port in ready if one.port in held.ports else None)
-        for one in held.instances
+        evolve(one, release=held.release if len(inside) > 1 else "")
+        for held in inside
+        for one in _instances(residents, held, ready_ports(held, hosts))
     )
     return Slot(
-        id=held.label,
-        label=held.label,
+        id=label,
+        label=label,
         role=role,
-        releases=(ReleaseRef(held.release, held.release_id),),
+        releases=tuple(ReleaseRef(held.release, held.release_id) for held in inside),
         weight_percent=weight,
-        wanted=len(instances),
+        wanted=sum(not one.leaving for held in inside for one in held.instances),
         ready=sum(one.ready for one in instances),
-        address=url_of("127.0.0.1", state.slot_ports[held.label]),
+        address=url_of("127.0.0.1", state.slot_ports[label]),
         instances=instances,
     )
 
 
-def _ready_ports(place: Place) -> set[int]:
-    """Ports of the instances that the proxy sends requests to."""
-    answer = json.loads(get(str(place.admin_socket), "/clusters?format=json"))
-    return {
-        host["address"]["socket_address"]["port_value"]
-        for cluster in answer.get("cluster_statuses", [])
-        for host in cluster.get("host_statuses", [])
-        if _healthy(host.get("health_status", {}))
-    }
-
-
-def _healthy(status: Mapping[str, object]) -> bool:
-    return not any(value is True for value in status.values())
+def _instances(residents: Residents, held: SlotState, ready: set[int]) -> Iterator[Instance]:
+    for one in held.instances:
+        takes_traffic = one.process == WEB and one.port is not None
+        yield instance_of(residents, held, one, one.port in ready if takes_traffic else None)

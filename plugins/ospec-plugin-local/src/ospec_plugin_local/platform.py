@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from attrs import evolve
 from ospec.errors import FatalError
@@ -11,14 +11,16 @@ from ospec.models.context import DeployContext, RetireContext, RollbackContext, 
 from ospec.models.live import Deployment, TrafficState
 from ospec.models.target import Target
 
+from ospec_plugin_local.batches import Rolling
 from ospec_plugin_local.binary import envoy_path
 from ospec_plugin_local.observation import look
-from ospec_plugin_local.place import Place, place_of
+from ospec_plugin_local.place import place_of
 from ospec_plugin_local.programs import check_commands, environment
 from ospec_plugin_local.residents import Residents
 from ospec_plugin_local.settings import settings_of
 from ospec_plugin_local.slots import Slots
-from ospec_plugin_local.state import SLOTS, State, changing, load_state, save_state
+from ospec_plugin_local.splits import checked_split
+from ospec_plugin_local.state import SLOTS, SlotState, State, changing, load_state, save_state
 
 
 def make_able(ctx: DeployContext | RollbackContext) -> Deployment:
@@ -33,9 +35,9 @@ def make_able(ctx: DeployContext | RollbackContext) -> Deployment:
     residents = Residents(place)
     served = residents.weights(before) if before else {}
     label = _slot_for(ctx.slot, served)
-    held = before.slots.get(label) if before else None
-    if held and held.release_id != ctx.release.id and label in served:
-        raise _serves(label, f"{held.release}: another release cannot be put there")
+    inside = before.held_in(label) if before else ()
+    if label in served:
+        _check_served(ctx, label, inside)
     envoy_path()  # raises where there is none
     state = residents.check_ports(with_settings(before, ctx.target), before)
     values = environment(ctx, state, label)
@@ -43,36 +45,62 @@ def make_able(ctx: DeployContext | RollbackContext) -> Deployment:
     place.make()
     with changing(ctx, place):
         slots = Slots(ctx, residents)
-        if held and slots.still_fits(ctx, held):
-            changed = slots.keep(ctx, state, held, values)
+        if ctx.batch or (label in served and len(inside) > 1):
+            changed, state = _roll(ctx, Rolling(ctx, residents, state, label), values)
+        elif len(inside) == 1 and slots.still_fits(ctx, inside[0]):
+            changed = slots.keep(ctx, state, inside[0], values)
         else:
             changed, state = True, slots.replace(ctx, state, label, values)
     return Deployment(next(slot for slot in look(place, state).slots if slot.id == label), changed)
 
 
+def _roll(ctx: DeployContext | RollbackContext, rolling: Rolling, values: dict[str, str]) -> tuple[bool, State]:
+    """Replace instances in place: as far as was asked, or what such a rollout left to the end."""
+    if ctx.batch:
+        rolling.begin(values, ctx.batch)
+        rolling.reach(ctx.batch)
+    else:
+        rolling.finish(values)
+    return rolling.changed, rolling.state
+
+
+def _check_served(ctx: DeployContext | RollbackContext, label: str, inside: Sequence[SlotState]) -> None:
+    """Raise `FatalError` where what is asked would take users what they get."""
+    own = [one for one in inside if one.release_id == ctx.release.id]
+    if ctx.batch is None:
+        if inside and not own:
+            raise _serves(label, f"{inside[0].release}: another release cannot be put there")
+        return
+    if not ctx.batch.instances and not ctx.batch.others and not any(one.ports for one in own):
+        raise _serves(label, "users: not all of its instances can be taken away")
+
+
 def switch(ctx: SwitchContext) -> TrafficState:
     """Give each slot its share, and wait until the proxy serves it."""
     place = place_of(ctx.home, ctx.target)
-    state, weights = _checked_split(ctx, place)
+    state, split = checked_split(ctx, place)
     residents = Residents(place)
     with changing(ctx, place):
-        residents.have_ready(ctx, state, weights)
-        if not residents.gives(state, weights):
+        residents.have_ready(ctx, state, {*split.weights, *(rule.slot for rule in split.headers)})
+        if not residents.gives(state, split):
             # Kept before the proxy is told: a generation is never used twice. Which slot serves is in what the proxy
             # was told, so that a crash in between leaves nothing wrong.
-            state = _whole(evolve(state, generation=state.generation + 1), weights)
+            state = _whole(evolve(state, generation=state.generation + 1), split.weights)
             save_state(place, state)
-            residents.tell_front(ctx, state, weights)
-        elif _whole(state, weights) != state:
-            state = _whole(state, weights)
+            residents.tell_front(ctx, state, split)
+        elif _whole(state, split.weights) != state:
+            state = _whole(state, split.weights)
             save_state(place, state)
         applied_at = time.time()
-    observed = residents.weights(state)
+    observed = residents.split(state)
     return TrafficState(
-        {label: observed.get(label, 0.0) for label in {*state.slots, *ctx.split.weights}},
+        {label: observed.weights.get(label, 0.0) for label in {*state.slots, *ctx.split.weights}},
         address=state.address,
         generation=str(state.generation),
         applied_at=applied_at,
+        headers=observed.headers,
+        sticky=observed.sticky,
+        maintenance=observed.maintenance is not None,
     )
 
 
@@ -97,7 +125,9 @@ def retire(ctx: RetireContext) -> None:
     with changing(ctx, place):
         if ctx.slot is None:
             residents.take_away(state)
-            save_state(place, evolve(state, stable="", former="", slots={}, past={**state.past, **state.slots}))
+            save_state(
+                place, evolve(state, stable="", former="", slots={}, past={**state.past, **state.slots}, others=())
+            )
             return
         share = residents.weights(state).get(ctx.slot, 0.0)
         if share:
@@ -138,24 +168,3 @@ def with_settings(state: State | None, target: Target) -> State:
         log_bytes=settings.log_megabytes << 20,
         log_files=settings.log_files,
     )
-
-
-def _checked_split(ctx: SwitchContext, place: Place) -> tuple[State, dict[str, float]]:
-    """The state, and the shares of the slots that get traffic."""
-    state = load_state(place)
-    if state is None or not state.slots:
-        raise FatalError(
-            f"{ctx.target.service} in {ctx.target.environment} is not deployed here",
-            code="not-deployed",
-            where="local",
-            hints=("deploy it first: ospec run deploy",),
-        )
-    weights = {label: share for label, share in ctx.split.weights.items() if share > 0}
-    if set(weights) - set(state.slots) or abs(sum(weights.values()) - 100) > 0.01:
-        raise FatalError(
-            f"cannot give traffic like this: {dict(ctx.split.weights)}; there are the slots {sorted(state.slots)}",
-            code="bad-split",
-            where="local",
-            hints=("see slots and weights: ospec status",),
-        )
-    return state, weights

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from attrs import evolve
 from ospec.errors import FatalError
 from ospec.models.context import DeployContext, RollbackContext
 from ospec.models.target import Command, Process, Target
@@ -15,9 +17,8 @@ from ospec.models.target import Command, Process, Target
 from ospec_plugin_local import pids
 from ospec_plugin_local.place import Place
 from ospec_plugin_local.ports import free_ports
-from ospec_plugin_local.state import InstanceState, SlotState, State, url_of
+from ospec_plugin_local.state import WEB, InstanceState, SlotState, State, url_of
 
-WEB = "web"
 _NOT_INHERITED = ("PORT", "PWD", "OLDPWD", "SHLVL", "_")
 _SHELLS_OWN = frozenset(
     {"alias", "cd", "command", "eval", "exec", "exit", "export", "for", "if", "read", "set", "time", "trap", "ulimit"}
@@ -36,15 +37,13 @@ def counts(ctx: DeployContext | RollbackContext, label: str) -> Mapping[str, int
 
 
 def new_slot(ctx: DeployContext | RollbackContext, state: State, label: str) -> SlotState:
-    """A slot for the release, its ports chosen."""
-    rows = [
-        (f"{name}-{number}", ctx.target.processes[name])
-        for name, count in counts(ctx, label).items()
-        for number in range(count)
-    ]
-    taken = {one.port for slot in state.slots.values() for one in slot.instances if one.port}
-    taken |= {state.port, *state.slot_ports.values()}
-    ports = iter(free_ports(sum(process.port for _, process in rows), taken))
+    """All that a slot should have of the release, its ports chosen."""
+    empty = without_instances(ctx, state, label)
+    return evolve(empty, instances=more_instances(ctx, state, counts(ctx, label)))
+
+
+def without_instances(ctx: DeployContext | RollbackContext, state: State, label: str) -> SlotState:
+    """A deployment of the release that has no instances yet."""
     check = ctx.target.health_checks[0] if ctx.target.health_checks else None
     return SlotState(
         label=label,
@@ -52,12 +51,25 @@ def new_slot(ctx: DeployContext | RollbackContext, state: State, label: str) -> 
         release_id=ctx.release.id,
         key=f"{label}-{state.serial + 1}",
         files=str(ctx.files.resolve()),
-        instances=tuple(
-            InstanceState(name, process.name, next(ports) if process.port else None) for name, process in rows
-        ),
+        instances=(),
         check_path=request_path(check.endpoint) if check else "",
         check_seconds=check.timeout_seconds if check else 5.0,
     )
+
+
+def more_instances(
+    ctx: DeployContext | RollbackContext, state: State, wanted: Mapping[str, int], beside: Iterable[SlotState] = ()
+) -> tuple[InstanceState, ...]:
+    """So many instances of each process, with ports, and with ids that nobody `beside` them has."""
+    known = {one.id for held in beside for one in held.instances}
+    rows = []
+    for name, count in wanted.items():
+        free = (f"{name}-{number}" for number in itertools.count() if f"{name}-{number}" not in known)
+        rows += [(one, ctx.target.processes[name]) for one in itertools.islice(free, count)]
+    taken = {one.port for held in state.held for one in held.instances if one.port}
+    taken |= {state.port, *state.slot_ports.values()}
+    ports = iter(free_ports(sum(process.port for _, process in rows), taken))
+    return tuple(InstanceState(name, process.name, next(ports) if process.port else None) for name, process in rows)
 
 
 def environment(ctx: DeployContext | RollbackContext, state: State, label: str) -> dict[str, str]:

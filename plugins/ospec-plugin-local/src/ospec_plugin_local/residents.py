@@ -7,7 +7,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from attrs import evolve
@@ -15,39 +15,30 @@ from ospec.errors import FatalError, RefusedError
 from ospec.models.context import HookContext
 
 from ospec_plugin_local import envoy_config, pids, wire
-from ospec_plugin_local.admin import AdminError
 from ospec_plugin_local.binary import envoy_path
-from ospec_plugin_local.envoy import Envoy, last_lines
+from ospec_plugin_local.division import ready_ports
+from ospec_plugin_local.envoy import last_lines
 from ospec_plugin_local.place import Place
 from ospec_plugin_local.ports import free_ports, is_free
 from ospec_plugin_local.programs import write_spec
-from ospec_plugin_local.state import SLOTS, SlotState, State
+from ospec_plugin_local.proxy import ENVOY, Proxy
+from ospec_plugin_local.state import SLOTS, State
 from ospec_plugin_local.supervisor import Supervisor
 
-ENVOY, KEEPER = "envoy", "keeper"
+KEEPER = "keeper"
 RESIDENTS = (ENVOY, KEEPER)
 _PATIENCE_SECONDS = 15.0
 _POLL_SECONDS = 0.005
-_ALL_READY_SECONDS = 3.0
 _SILENT_SECONDS = 3.0
 """A resident that lives and does not answer for so long has lost its socket, and is started again."""
 
 
-class Residents:
+class Residents(Proxy):
     """Supervisor, Envoy and keeper of one place."""
 
     def __init__(self, place: Place) -> None:
-        self.place = place
+        super().__init__(place)
         self.supervisor = Supervisor(place)
-        self.envoy = Envoy(place)
-
-    def lives(self, name: str) -> bool:
-        """Whether a program runs, under whatever supervisor or none."""
-        return pids.same(self.record(name))
-
-    def record(self, name: str) -> dict[str, Any] | None:
-        """Who a program is, as its launcher wrote down."""
-        return pids.read_record(self.place.run / f"{name}.json")
 
     def check_ports(self, state: State, before: State | None) -> State:
         """`state` with ports that can be had, before anything is touched.
@@ -78,7 +69,7 @@ class Residents:
             )
         if self.lives(ENVOY) or all(port and is_free("127.0.0.1", port) for port in state.slot_ports.values()):
             return state
-        taken = {state.port, *(one.port for slot in state.slots.values() for one in slot.instances if one.port)}
+        taken = {state.port, *(one.port for held in state.held for one in held.instances if one.port)}
         return evolve(state, slot_ports=dict(zip(SLOTS, free_ports(len(SLOTS), taken), strict=True)))
 
     def bring_up(self, ctx: HookContext, state: State) -> bool:
@@ -111,11 +102,12 @@ class Residents:
         return self.envoy.answers() if name == ENVOY else self._keeper_answers()
 
     def start_programs(self, state: State) -> bool:
-        """Have every program of the state run; whether one did not."""
-        self.supervisor.configure([*RESIDENTS, *state.program_names], state.stop_seconds)
+        """Have every program of the state run that is written down; whether one did not."""
+        names = self._written(state)
+        self.supervisor.configure([*RESIDENTS, *names], state.stop_seconds)
         self.supervisor.apply()
         known = self.supervisor.programs()
-        idle = [name for name in state.program_names if known[name]["statename"] in ("STOPPED", "EXITED", "FATAL")]
+        idle = [name for name in names if known[name]["statename"] in ("STOPPED", "EXITED", "FATAL")]
         for name in idle:
             self.supervisor.begin(name)
         return bool(idle)
@@ -166,65 +158,16 @@ class Residents:
                     ) from error
             ctx.pause(_POLL_SECONDS)
 
-    def weights(self, state: State) -> dict[str, float]:
-        """The percents that the front door gives, by slot label; as it was told last where Envoy does not answer."""
-        keys = {slot.key: label for label, slot in state.slots.items()}
-        try:
-            return self.envoy.weights(keys)
-        except AdminError:
-            return self.envoy.told(keys)
-
-    def gives(self, state: State, weights: Mapping[str, float]) -> bool:
-        """Whether the front door was told these percents and gives them."""
-        keys = {slot.key: label for label, slot in state.slots.items()}
-        return self.envoy.told(keys) == weights and self.weights(state) == weights
-
-    def have_ready(self, ctx: HookContext, state: State, labels: Iterable[str]) -> None:
-        """Have Envoy run and hold these slots to be healthy; raises as `wait_for_slot`."""
-        slots = [state.slots[label] for label in labels]
-        if all(self.envoy.healthy(held.key) == len(held.ports) for held in slots):
+    def have_ready(self, ctx: HookContext, state: State, labels: Collection[str]) -> None:
+        """Have Envoy run and hold these slots to be healthy; raises as `wait_for`."""
+        hosts = self.envoy.hosts()
+        slots = [state.held_in(label) for label in labels]
+        if all(ready_ports(held, hosts) == set(held.ports) != set() for slot in slots for held in slot):
             return
         if not self.envoy.answers():
             self.bring_up(ctx, state)
-        for held in slots:
-            self.wait_for_slot(ctx, held)
-
-    def wait_for_slot(self, ctx: HookContext, held: SlotState, seconds: float = _ALL_READY_SECONDS) -> None:
-        """Wait until Envoy holds every instance of the slot to be healthy; after `seconds`, one is enough.
-
-        Raises:
-            FatalError: not one is (``not-ready``).
-        """
-        end = time.monotonic() + min(seconds, ctx.deadline.left)
-        while (healthy := self.envoy.healthy(held.key)) < len(held.ports):
-            if time.monotonic() > end:
-                if healthy:
-                    ctx.log(f"only {healthy} of {len(held.ports)} instances in slot {held.label} are healthy")
-                    return
-                raise FatalError(
-                    f"the proxy finds no healthy instance in slot {held.label}",
-                    code="not-ready",
-                    where="local",
-                    hints=("see what they printed: ospec logs",),
-                )
-            ctx.pause(_POLL_SECONDS)
-
-    def tell_clusters(self, ctx: HookContext, state: State) -> None:
-        """Tell Envoy the clusters and wait until it serves them; an Envoy that is down reads them later."""
-        content = envoy_config.clusters(state.slots, state.generation)
-        self.envoy.tell(ctx, envoy_config.CLUSTERS, content, self.lives(ENVOY))
-
-    def tell_slot(self, ctx: HookContext, state: State, label: str) -> None:
-        """Tell Envoy the routes of a slot's own address, which reach what it holds and nothing else."""
-        content = envoy_config.routes(
-            label, state.slots, {label: 100.0} if label in state.slots else {}, state.generation
-        )
-        self.envoy.tell(ctx, label, content, self.lives(ENVOY))
-
-    def tell_front(self, ctx: HookContext, state: State, weights: Mapping[str, float]) -> None:
-        """Tell Envoy the routes of the front door: percents by slot label."""
-        content = envoy_config.routes(envoy_config.FRONT, state.slots, weights, state.generation)
-        self.envoy.tell(ctx, envoy_config.FRONT, content, self.lives(ENVOY))
+        for slot in slots:
+            self.wait_for(ctx, slot)
 
     def _keeper_answers(self) -> bool:
         try:
@@ -266,16 +209,19 @@ class Residents:
         moved = self.lives(ENVOY) and pids.read_record(path) != wanted
         pids.write_record(path, wanted)
         if not self.lives(ENVOY):
-            weights = self.weights(state)
+            split = self.split(state)
             self.tell_clusters(ctx, state)
             for label in SLOTS:
                 self.tell_slot(ctx, state, label)
-            self.tell_front(ctx, state, weights)
+            self.tell_front(ctx, state, split)
         command = [str(envoy_path()), "-c", str(path), "--concurrency", "2", "--disable-hot-restart"]
         command += ["-l", "warning", "--reject-unknown-dynamic-fields"]
         keeper = [sys.executable, "-S", "-m", "ospec_plugin_local.keeper", str(state.log_bytes), str(state.log_files)]
         for name, line in ((ENVOY, command), (KEEPER, keeper)):
             write_spec(place, name, line, directory=str(place.root), environment={}, key="", stop_seconds=5.0)
-        running = [name for name in state.program_names if (place.programs / f"{name}.json").exists()]
-        self.supervisor.configure([*RESIDENTS, *running], state.stop_seconds)
+        self.supervisor.configure([*RESIDENTS, *self._written(state)], state.stop_seconds)
         return moved
+
+    def _written(self, state: State) -> list[str]:
+        """Programs that a launcher can start; of those that leave, some may have gone."""
+        return [name for name in state.program_names if (self.place.programs / f"{name}.json").exists()]

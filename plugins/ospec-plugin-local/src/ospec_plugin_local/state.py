@@ -5,10 +5,11 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from ospec.converter import from_json, to_json
 from ospec.errors import FatalError, RetryableError
 from ospec.models.context import HookContext
@@ -17,6 +18,8 @@ from ospec_plugin_local.place import Place, writing
 
 VERSION = 1
 SLOTS = ("blue", "green")
+WEB = "web"
+"""The process that takes traffic."""
 
 
 @frozen
@@ -27,6 +30,8 @@ class InstanceState:
     process: str
     port: int | None
     """None for a worker."""
+    leaving: bool = False
+    """It gets no more requests, and ends when those under way have."""
 
 
 @frozen
@@ -47,7 +52,12 @@ class SlotState:
     @property
     def ports(self) -> tuple[int, ...]:
         """Ports of the instances that take traffic."""
-        return tuple(one.port for one in self.instances if one.process == "web" and one.port)
+        return tuple(one.port for one in self.instances if one.process == WEB and one.port and not one.leaving)
+
+    @property
+    def counted(self) -> dict[str, int]:
+        """How many instances of each process it has, without those that leave."""
+        return dict(Counter(one.process for one in self.instances if not one.leaving))
 
     def program(self, instance: InstanceState) -> str:
         """The name of an instance's program, its files and its log."""
@@ -61,7 +71,10 @@ class SlotState:
 
 @frozen
 class State:
-    """All of it. `slots` and `past` are by label. Who gets which traffic is in what was told to the proxy."""
+    """All of it. `slots` and `past` are by label; `slots` has what was asked for last.
+
+    Who gets which traffic is in what was told to the proxy.
+    """
 
     host: str
     port: int
@@ -81,6 +94,8 @@ class State:
     slots: Mapping[str, SlotState] = field(factory=dict)
     past: Mapping[str, SlotState] = field(factory=dict)
     """What each slot held last, for its logs."""
+    others: tuple[SlotState, ...] = ()
+    """What else is in slots whose instances are replaced in place, a few at a time."""
 
     @property
     def address(self) -> str:
@@ -90,7 +105,42 @@ class State:
     @property
     def program_names(self) -> tuple[str, ...]:
         """Every program of every slot."""
-        return tuple(name for slot in self.slots.values() for name in slot.program_names)
+        return tuple(name for held in self.held for name in held.program_names)
+
+    @property
+    def held(self) -> tuple[SlotState, ...]:
+        """Every deployment of every slot."""
+        return (*self.slots.values(), *self.others)
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """The slot's label of each deployment's key."""
+        return {one.key: one.label for one in self.held}
+
+    def held_in(self, label: str) -> tuple[SlotState, ...]:
+        """What a slot holds, the release that was asked for last first."""
+        return tuple(one for one in self.held if one.label == label)
+
+    def led_by(self, held: SlotState) -> State:
+        """The state in which this deployment is what its slot was asked for last; what was there stays beside it."""
+        label, before = held.label, self.slots.get(held.label)
+        others = tuple(one for one in self.others if one.key != held.key)
+        if before and before.key != held.key:
+            others = (*others, before)
+        return evolve(self, slots={**self.slots, label: held}, others=others)
+
+    def having(self, held: SlotState) -> State:
+        """The state with a deployment as it is now."""
+        return evolve(
+            self,
+            slots={label: held if one.key == held.key else one for label, one in self.slots.items()},
+            others=tuple(held if one.key == held.key else one for one in self.others),
+        )
+
+    def without(self, held: SlotState) -> State:
+        """The state without a deployment that was beside another one."""
+        others = tuple(one for one in self.others if one.key != held.key)
+        return evolve(self, others=others, past={**self.past, held.label: held})
 
 
 def url_of(host: str, port: int) -> str:

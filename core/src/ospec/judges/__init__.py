@@ -1,0 +1,1 @@
+"""What releases are judged by."""

@@ -1,0 +1,1 @@
+"""ospec's sequential judge."""
