@@ -48,12 +48,17 @@ class Wish:
     """Raises where the plan is not the one that was agreed on earlier (`--plan FILE`)."""
 
 
-def _observed(project: Project, wish: Wish) -> LiveState:
-    """What is there; raises `RefusedError` where something would make any run fail."""
+def _observed(project: Project, wish: Wish, *, returns: bool = False) -> LiveState:
+    """What is there; raises `RefusedError` where something would make the run fail.
+
+    Args:
+        returns: to what ran before, for which it does not matter what the document says now.
+    """
     project.refuse_unset()
     live = project.observe()
-    if live.obstacles and wish.for_here:
-        first, *others = live.obstacles
+    obstacles = [one for one in live.obstacles if not (returns and one.of_document)]
+    if obstacles and wish.for_here:
+        first, *others = obstacles
         hints = [*first.hints, *(f"also: {other.message}" for other in others)]
         raise RefusedError(first.message, code=first.code, where=first.where, hints=hints)
     return live
@@ -95,7 +100,7 @@ def plan_deploy(project: Project, wish: Wish) -> Plan:
 
 def plan_rollback(project: Project, wish: Wish) -> Plan:
     """The plan of a return to an earlier release."""
-    live = _observed(project, wish)
+    live = _observed(project, wish, returns=True)
     serving = _serving(project, live)
     past = [one for one in project.known_releases() if serving is None or one["release"]["id"] != serving.id]
     found = (
@@ -136,7 +141,7 @@ def _further_back(
 
 def plan_up(project: Project, wish: Wish) -> Plan:
     """The plan that brings back what served."""
-    live = _observed(project, wish)
+    live = _observed(project, wish, returns=True)
     ref = live.stable.release if live.stable else None
     if ref is None:
         raise RefusedError("nothing served before", code="nothing-to-bring-up", hints=("deploy: ospec run deploy",))
@@ -160,6 +165,8 @@ def _composed(
 ) -> Plan:
     serving = _serving(project, live)
     contributions = project.registry.contributions
+    target = more.get("target", project.target)
+    targets = [target, project.target_of(serving.id, target)] if serving else [target]
     return compose(
         PlanInput(
             **{"action": "deploy", "target": project.target, "notes": project.notes, **more},
@@ -174,6 +181,7 @@ def _composed(
             contributions=[(project.registry.source("contribution", name), one) for name, one in contributions.items()],
             renders=any("render" in project.host.loaded.hooks[plugin] for plugin in project.plugins),
             prepared=prepared,
+            stop_seconds=max(project.platform.stop_seconds(one) for one in targets),
             scripted=project.platform.capabilities.scripted,
         )
     )

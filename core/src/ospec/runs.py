@@ -402,8 +402,11 @@ def _retire(project: Project, slot_id: str | None) -> None:
         target=project.target,
         home=project.home,
         secrets=project.secrets,
-        deadline=Deadline.after(project.target.deployment.drain_seconds + _STOP_SECONDS),
+        deadline=Deadline.after(
+            project.target.deployment.drain_seconds + project.platform.stop_seconds(project.target) + _STOP_SECONDS
+        ),
         slot=slot_id,
+        log=project.telemetry.warnings.append,
     )
     touched.touch("see what is there: ospec status")
     project.host.call_one("retire", ctx, project.plugins[0])

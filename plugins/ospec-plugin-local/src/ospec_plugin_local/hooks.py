@@ -19,7 +19,7 @@ from ospec.models.context import (
 from ospec.models.live import Deployment, HealthResult, LiveState, LogLine, Measurement, TrafficState
 from ospec.models.registration import Capabilities, Platform
 
-from ospec_plugin_local.settings import LocalSettings
+from ospec_plugin_local.settings import LocalSettings, stop_seconds
 
 
 @hookimpl
@@ -36,7 +36,8 @@ def register_platforms() -> Iterable[Platform]:
         instances=True,
         metrics=True,
     )
-    return [Platform("local", able, aliases=("localhost", "this machine"), settings=LocalSettings)]
+    names = ("localhost", "this machine")
+    return [Platform("local", able, aliases=names, settings=LocalSettings, stop_seconds=stop_seconds)]
 
 
 @hookimpl
