@@ -1,8 +1,8 @@
 """Counting requests of ospec's own apart from users': a second set of numbers of the same cluster.
 
 Envoy adds what a request does to a second tree, ``cluster.<name>.<kind>.upstream_rq_…``, where the router finds the
-header ``x-envoy-upstream-alt-stat-name``. It takes that header from nobody outside, so it is set here: for requests that
-carry the place's mark, and for all that reach a slot by its own address.
+header ``x-envoy-upstream-alt-stat-name``. It takes that header from nobody outside, so it is set here: for requests
+that carry the place's mark, and for all that reach a slot by its own address.
 """
 
 from __future__ import annotations
