@@ -19,7 +19,7 @@ _Z = 1.959963984540054
 """The normal distribution's quantile at 0.975."""
 _TAIL = (1.0 - CONFIDENCE) / 2
 _EXACT_BELOW = 400.0
-"""Up to this variance ranks are counted exactly; beyond it a corrected normal approximation is right to a rank or so."""
+"""Up to this variance ranks are counted exactly; beyond it a corrected normal approximation is right to a rank."""
 
 Range = tuple[float, float | None]
 """From, to; None where nothing bounds it from above."""

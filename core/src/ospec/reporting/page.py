@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from jinja2 import PackageLoader, StrictUndefined
@@ -26,6 +27,7 @@ from ospec.telemetry.waterfall import Trace, traces
 
 MOST_SPANS = 400
 MOST_NOTES = 100
+MOST_SWITCHES = 40
 
 
 def page(records: Sequence[Record]) -> str:
@@ -43,6 +45,7 @@ def page(records: Sequence[Record]) -> str:
     return environment.get_template("page.html").render(_told(records, state), style_digest=digest)
 
 
+@lru_cache(maxsize=1)
 def _environment() -> ImmutableSandboxedEnvironment:
     environment = ImmutableSandboxedEnvironment(
         loader=PackageLoader("ospec.reporting"),
@@ -105,8 +108,9 @@ def _moves_traffic(state: RunState) -> bool:
 
 
 def _switches(state: RunState, axis: TimeAxis) -> list[float]:
-    """Where switches stand, in per cent."""
-    return [axis.share(step.started_at) for step in state.steps.values() if step.kind == "switch"][:200]
+    """Where switches stand, in per cent; none where they are so many that their lines would cover the charts."""
+    found = [axis.share(step.started_at) for step in state.steps.values() if step.kind == "switch"]
+    return found if len(found) <= MOST_SWITCHES else []
 
 
 def _cut(trace: Trace) -> tuple[Trace, int]:

@@ -16,6 +16,7 @@ from ospec.reporting.words import STATUSES, Word, word
 
 MOST_STEPS = 500
 MOST_LINES = 40
+MOST_RESULTS = 60
 MOST_ORDERS = 200
 
 
@@ -80,7 +81,7 @@ def step_rows(state: RunState, axis: TimeAxis) -> list[StepRow]:
 
 def _row(state: RunState, step: StepReport, returning: bool, axis: TimeAxis) -> StepRow:
     seconds = step.seconds if step.status != "running" else max(0.0, axis.end - step.started_at)
-    lines = [str(note["line"]) for note in state.notes.get(step.id, ()) if "line" in note]
+    lines = [words.value(str(note["line"])) for note in state.notes.get(step.id, ()) if "line" in note]
     half = MOST_LINES // 2
     return StepRow(
         id=step.id,
@@ -90,7 +91,7 @@ def _row(state: RunState, step: StepReport, returning: bool, axis: TimeAxis) -> 
         bar=bar(step.started_at, seconds, axis),
         at=step.started_at,
         seconds=seconds,
-        results=tuple((name, words.value(value)) for name, value in step.result.items()),
+        results=tuple((name, words.value(value)) for name, value in list(step.result.items())[:MOST_RESULTS]),
         lines=tuple(lines if len(lines) <= MOST_LINES else [*lines[:half], "…", *lines[-half:]]),
         lines_left_out=max(0, len(lines) - MOST_LINES),
         error=step.error,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -21,6 +21,7 @@ _MOST_NUMBERS = 60
 _MOST_CHARTS = 6
 _GRAVITY = ("pass", "no-regression", "not-enough-data", "regress")
 _HEIGHT = 100.0
+Extreme = Callable[[Iterable[float]], float]
 
 
 @frozen
@@ -144,11 +145,11 @@ def _strip(looks: Sequence[Mapping[str, Any]], axis: TimeAxis) -> tuple[tuple[ch
 def _evidence_charts(looks: Sequence[Mapping[str, Any]], axis: TimeAxis) -> Iterator[Chart]:
     """Of a judge that tells `evidence` and `needed_evidence`, those; else each metric's `value` and `bound`."""
     judges = dict.fromkeys(look["judge"] for look in looks)
-    for judge in judges:
+    for place, judge in enumerate(judges):
         own = [look for look in looks if look["judge"] == judge]
         points = [(_at(look), look["verdict"]["numbers"]) for look in own]
         if any({"evidence", "needed_evidence"} <= set(numbers) for _, numbers in points):
-            yield _evidence(judge, points, axis)
+            yield _evidence(f"evidence-{place}", judge, points, axis)
             continue
         metrics = dict.fromkeys(one["metric"] for look in own for one in look["verdict"]["findings"])
         for number, metric in enumerate(list(metrics)[:_MOST_CHARTS]):
@@ -159,16 +160,22 @@ def _evidence_charts(looks: Sequence[Mapping[str, Any]], axis: TimeAxis) -> Iter
                 if one["metric"] == metric
             ]
             if any({"value", "bound"} <= set(numbers) for _, numbers in found):
-                yield _against_bound(f"bound-{number}", metric, judge, found, axis)
+                yield _against_bound(f"bound-{place}-{number}", metric, judge, found, _extreme(own, metric), axis)
 
 
-def _evidence(judge: str, points: Sequence[tuple[float, Mapping[str, float]]], axis: TimeAxis) -> Chart:
+def _extreme(looks: Sequence[Mapping[str, Any]], metric: str) -> Extreme:
+    """What is nearest to being bad: the highest, but where lower is worse."""
+    told = [one for one in looks[-1]["given"].get("metrics", ()) if one["name"] == metric]
+    return min if told and told[0].get("worse") == "lower" else max
+
+
+def _evidence(key: str, judge: str, points: Sequence[tuple[float, Mapping[str, float]]], axis: TimeAxis) -> Chart:
     needed = max(numbers["needed_evidence"] for _, numbers in points if "needed_evidence" in numbers)
     known = [(at, numbers["evidence"]) for at, numbers in points if "evidence" in numbers]
     scale = LogScale(0.1, max(needed, 1.0) * 30, _HEIGHT)
     highest = max((value for _, value in known), default=0.0)
     return _chart(
-        "evidence",
+        key,
         "Evidence that it is worse",
         f"e-value of {judge}, logarithmic",
         known,
@@ -176,18 +183,25 @@ def _evidence(judge: str, points: Sequence[tuple[float, Mapping[str, float]]], a
         (scale.y(needed), f"regress from {needed:,.4g}"),
         f"Evidence against the release over {len(known)} looks, at most {highest:,.4g}; "
         f"it is sent back from {needed:,.4g} on.",
+        max,
         axis,
     )
 
 
 def _against_bound(
-    key: str, metric: str, judge: str, points: Sequence[tuple[float, Mapping[str, float]]], axis: TimeAxis
+    key: str,
+    metric: str,
+    judge: str,
+    points: Sequence[tuple[float, Mapping[str, float]]],
+    extreme: Extreme,
+    axis: TimeAxis,
 ) -> Chart:
     known = [(at, numbers["value"]) for at, numbers in points if "value" in numbers]
     bound = next(numbers["bound"] for _, numbers in reversed(points) if "bound" in numbers)
     scale = linear(max([bound, *(value for _, value in known)]) * 1.1, _HEIGHT)
     said = f"{metric} over {len(known)} looks of {judge}, held against its bound {bound:.4g}."
-    return _chart(key, metric, f"as {judge} saw it", known, scale, (scale.y(bound), f"bound {bound:.4g}"), said, axis)
+    across = (scale.y(bound), f"bound {bound:.4g}")
+    return _chart(key, metric, f"as {judge} saw it", known, scale, across, said, extreme, axis)
 
 
 def _said(value: float) -> str:
@@ -202,18 +216,20 @@ def _chart(
     scale: Any,
     bound: tuple[float, str],
     description: str,
+    extreme: Extreme,
     axis: TimeAxis,
 ) -> Chart:
-    """The highest of each column: nothing that came near the bound is left out."""
+    """The extreme of each column: nothing that came near the bound is left out."""
     width = axis.seconds / MOST_COLUMNS
     columns: dict[int, list[tuple[float, float]]] = {}
     for at, value in points:
         columns.setdefault(int((at - axis.begin) / width), []).append((at, value))
-    highest = [(own[0][0], max(value for _, value in own)) for own in columns.values()]
-    ends = [at for at, _ in highest[1:]] + [min(axis.end, points[-1][0] + 1.0) if points else axis.end]
-    intervals = [Interval(at, max(at, end), value) for (at, value), end in zip(highest, ends, strict=True)]
+    kept = [(own[0][0], extreme(value for _, value in own)) for own in columns.values()]
+    ends = [at for at, _ in kept[1:]] + [min(axis.end, points[-1][0] + 1.0) if points else axis.end]
+    intervals = [Interval(at, max(at, end), value) for (at, value), end in zip(kept, ends, strict=True)]
     most = max((len(own) for own in columns.values()), default=0)
-    thinned = (f"Each point is the highest of up to {most} looks.",) if most > 1 else ()
+    which = "lowest" if extreme is min else "highest"
+    thinned = (f"each point is the {which} of up to {most} looks",) if most > 1 else ()
     return Chart(
         id=key,
         title=title,
