@@ -90,7 +90,14 @@ class Story:
 
     def end(self, step: str, title: str = "", status: str = "ok", **more: Any) -> None:
         kind = step.partition("-")[2]
-        body = {"step": step, "kind": kind, "title": title or step, "status": status, "result": {}, "error": None}
+        body: dict[str, Any] = {
+            "step": step,
+            "kind": kind,
+            "title": title or step,
+            "status": status,
+            "result": {},
+            "error": None,
+        }
         self.tell("step-finished", **{**body, **more})
 
     def step(self, step: str, seconds: float, title: str = "", status: str = "ok", **more: Any) -> None:

@@ -16,7 +16,7 @@ def chance(count: int, share: float, hits: int) -> float:
     [(0, 10, 0.0, 0.2775), (5, 10, 0.2366, 0.7634), (10, 10, 0.7225, 1.0), (30, 1000, 0.0211, 0.0425)],
 )
 def test_error_bands_are_wilsons(errors: int, requests: int, low: float, high: float) -> None:
-    assert error_band(errors, requests) == (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))
+    assert list(error_band(errors, requests)) == pytest.approx([low, high], abs=1e-4)
 
 
 @pytest.mark.parametrize("rate", [0.005, 0.03, 0.2])
@@ -75,6 +75,7 @@ def test_bands_reach_to_the_edges_of_their_buckets() -> None:
 def test_few_answers_bound_a_high_quantile_from_below_only() -> None:
     low, high = quantile_band([(5.0, 10), (10.0, 20)], 20, 0.99)
     assert (low, high) == (5.0, None)
+    assert [quantile_ranks(count, 0.99)[1] for count in (367, 368)] == [None, 368]
 
 
 def test_answers_beyond_the_last_bucket_have_no_upper_limit() -> None:

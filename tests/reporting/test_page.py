@@ -351,7 +351,9 @@ def palettes() -> dict[str, dict[str, str]]:
     import ospec.reporting.page as module
 
     style = (Path(str(module.__file__)).parent / "templates" / "style.css").read_text()
-    found = [dict(re.findall(r"--([\w-]+): (#\w{6})", block)) for block in re.findall(r":root \{(.*?)\}", style, re.S)]
+    found = [
+        dict(re.findall(r"--([\w-]+): (#\w{6})", block)) for block in re.findall(r":root \{(.*?)\}", style, re.DOTALL)
+    ]
     return {"light": found[0], "dark": {**found[0], **found[1]}}
 
 

@@ -24,10 +24,10 @@ from ospec.errors import OspecError
 )
 @json_option
 def command(run: str | None, file: Path | None, output: Path | None, as_json: bool) -> None:
-    """Write a run as one page of HTML: timeline, errors and latency, verdicts, evidence.
+    """Write one run as a page of HTML.
 
-    RUN is the beginning of its id; without it the newest is written. The page needs no network and no script, and
-    everything on it is from the journal.
+    RUN is the beginning of its id; without it the newest is written. The page shows the timeline, errors and latency,
+    verdicts and evidence; it needs no network and no script, and everything on it is from the journal.
     """
     from ospec.engine.journal import fold
     from ospec.errors import RefusedError
