@@ -256,6 +256,27 @@ def test_a_switch_that_failed_leaves_shares_unknown(stories: Any) -> None:
     ]
 
 
+def test_a_slot_that_held_both_releases_is_whose_it_was_then(stories: Any) -> None:
+    story = stories(strategy="recreate", candidate_slot="blue", stable_slot="blue")
+    story.start()
+    for step, share, holds in (("03-switch", 0, "v1"), ("05-switch", 100, "v2"), ("90-switch", 100, "v1")):
+        result = {"weights": {"blue": share}, "releases": {"blue": holds}, "applied_at": story.now}
+        story.step(step, 0.5, result=result)
+    cells = read(story.records).cells()
+    assert [row[2:] for row in cells if len(row) == 4 and row[0].endswith(" s")][1:] == [
+        ["0 %", "0 %"],
+        ["100 %", "0 %"],
+        ["0 %", "100 %"],
+    ]
+
+
+def test_a_run_of_milliseconds_has_an_axis(stories: Any) -> None:
+    story = stories()
+    story.start()
+    story.step("01-snapshot", 0.058)
+    assert "50 ms" in read(story.records).said
+
+
 def test_text_of_users_is_only_text(stories: Any, probed: Any, spans: Any) -> None:
     story = stories(candidate=HOSTILE, stable=HOSTILE + "1", notes=(HOSTILE,))
     story.address = f"javascript:{HOSTILE}"

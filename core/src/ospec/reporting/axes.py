@@ -10,7 +10,35 @@ import math
 from attrs import frozen
 
 WIDTH = 1000.0
-_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
+_STEPS = (
+    0.001,
+    0.002,
+    0.005,
+    0.01,
+    0.02,
+    0.05,
+    0.1,
+    0.2,
+    0.5,
+    1,
+    2,
+    5,
+    10,
+    15,
+    20,
+    30,
+    60,
+    120,
+    300,
+    600,
+    900,
+    1800,
+    3600,
+    7200,
+    14400,
+    43200,
+    86400,
+)
 _MOST_TICKS = 6
 
 
@@ -57,7 +85,9 @@ class TimeAxis:
 
 
 def elapsed(seconds: float, step: float = 1.0) -> str:
-    """``0.5 s``, ``40 s``, ``1:20 min``, ``2:00 h``, by their size."""
+    """``20 ms``, ``0.5 s``, ``40 s``, ``1:20 min``, ``2:00 h``, by their size."""
+    if step < 0.1:
+        return f"{seconds * 1000:.0f} ms"
     if seconds < 60:
         return f"{seconds:.1f} s" if step < 1 else f"{seconds:.0f} s"
     if seconds < 3600:

@@ -14,7 +14,7 @@ from ospec.reporting.weights import Level
 _HEIGHT = 120.0
 _LABEL_FROM = 4.0
 """A level that is narrower than so many per cent of the width bears no label."""
-WHO = {"candidate": "the new release", "stable": "served before"}
+WHO = {"candidate": "this run's release", "stable": "served before"}
 Roles = Mapping[str, str]
 """Release names to ``candidate`` and ``stable``; the stable one first."""
 

@@ -43,10 +43,20 @@ def _points(state: RunState, plan: Mapping[str, Any]) -> Iterator[tuple[float, t
         if step.status != "ok" or weights is None:
             yield step.started_at, None
             continue
-        candidate, stable = plan["candidate_slot"], plan["stable_slot"]
-        mine = float(weights.get(candidate, 0.0))
-        theirs = float(weights.get(stable, 0.0)) if stable != candidate else 0.0
-        yield _applied(step), (mine, theirs)
+        shares = {"candidate": 0.0, "stable": 0.0, "": 0.0}
+        for slot, share in weights.items():
+            shares[_role(slot, step.result.get("releases") or {}, plan)] += float(share)
+        yield _applied(step), (shares["candidate"], shares["stable"])
+
+
+def _role(slot: str, releases: Mapping[str, str], plan: Mapping[str, Any]) -> str:
+    """Whose slot it was then. Where releases replace one another in one slot, only its release tells."""
+    names = {plan["release"]["name"]: "candidate"}
+    if plan["previous"]:
+        names.setdefault(plan["previous"]["name"], "stable")
+    if len(names) == 2 and releases.get(slot) in names:
+        return names[releases[slot]]
+    return {plan["stable_slot"]: "stable", plan["candidate_slot"]: "candidate"}.get(slot, "")
 
 
 def _applied(step: StepReport) -> float:
