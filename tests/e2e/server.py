@@ -37,6 +37,8 @@ class Handler(BaseHTTPRequestHandler):
             self.page(path)
 
     def health(self) -> None:
+        if BEHAVIOUR == "slow":
+            time.sleep(0.05)
         if BEHAVIOUR == "hangs":
             time.sleep(3600)
         broken = BEHAVIOUR in ("never-healthy", "ignores-sigterm") or (

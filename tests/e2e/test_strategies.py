@@ -62,6 +62,27 @@ def test_silence_promotes_nobody(canary: Any) -> None:
     canary.serves("v1")
 
 
+def test_load_in_users_stead_gives_a_quiet_canary_its_verdict(canary: Any) -> None:
+    canary.settings["deployment"] = canary.settings["deployment"].replace(
+        "limit_seconds = 60",
+        'limit_seconds = 60, load = { rps = 150, requests = [{ path = "/" }, { path = "/error" }] }',
+    )
+    assert canary.deploy("v2")["outcome"] == "promoted"
+    report = canary.deploy("v3", "some-errors", code=1)
+    assert (report["outcome"], report["error"]["code"]) == ("restored", "regressed")
+    looks = canary.ospec("show", report["run"], "--explain")["looks"]
+    assert {one["source"] for look in looks for one in look["given"]["bins"] if one["metric"] == "requests"} == {"load"}
+    canary.serves("v2")
+
+
+def test_a_release_that_is_worse_under_the_same_load_reaches_nobody(canary: Any) -> None:
+    canary.settings["validation"] = ', "performance_baseline"'
+    report = canary.deploy("v2", "slow", code=1)
+    assert (report["outcome"], report["error"]["code"]) == ("restored", "performance-regressed")
+    assert steps(report, "switch")[0]["status"] == "skipped", "nobody was exposed, so there was nothing to switch back"
+    canary.serves("v1")
+
+
 def ask(shop: Any, **headers: str) -> str | None:
     connection = http.client.HTTPConnection("127.0.0.1", shop.port, timeout=10)
     try:

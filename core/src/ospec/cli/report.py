@@ -27,8 +27,9 @@ from ospec.errors import OspecError
 def command(run: str | None, file: Path | None, output: Path | None, every: bool, as_json: bool) -> None:
     """Write one run as a page of HTML.
 
-    RUN is the beginning of its id; without it the newest of the document's service is written. The page shows the timeline, errors and latency,
-    verdicts and evidence; it needs no network and no script, and everything on it is from the journal.
+    RUN is the beginning of its id; without it the newest of the document's service is written. The page shows the
+    timeline, errors and latency, verdicts and evidence; it needs no network and no script, and everything on it is from
+    the journal.
     """
     from ospec.engine.journal import fold
     from ospec.project import Choice
