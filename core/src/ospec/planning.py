@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from attrs import frozen
 
 from ospec.converter import from_stored_json
 from ospec.errors import RefusedError
-from ospec.models.live import LiveState
+from ospec.models.live import LiveState, Obstacle
 from ospec.models.plan import Plan, Rollout
 from ospec.models.registration import StrategyInput
 from ospec.models.release import Release, ReleaseRef
@@ -47,11 +47,15 @@ def _observed(project: Project) -> LiveState:
     """What is there; raises `RefusedError` where something would make any run fail."""
     project.refuse_unset()
     live = project.observe()
-    if live.obstacles:
-        first, *others = live.obstacles
+    _refuse(live.obstacles)
+    return live
+
+
+def _refuse(obstacles: Sequence[Obstacle]) -> None:
+    if obstacles:
+        first, *others = obstacles
         hints = [*first.hints, *(f"also: {other.message}" for other in others)]
         raise RefusedError(first.message, code=first.code, where=first.where, hints=hints)
-    return live
 
 
 def _serving(project: Project, live: LiveState) -> ReleaseRef | None:
@@ -65,6 +69,7 @@ def _serving(project: Project, live: LiveState) -> ReleaseRef | None:
 def plan_deploy(project: Project, wish: Wish) -> Plan:
     """The plan of a deploy: nothing is touched. A release that serves already gives a repair, or no steps."""
     live = _observed(project)
+    _refuse(project.sources_of_metrics()[1])
     source = read_source(project.root, project.target.include, leave_out=[project.home])
     release = identify(
         project.target,

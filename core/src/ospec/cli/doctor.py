@@ -81,6 +81,14 @@ def check(given: Choice) -> list[dict[str, Any]]:
         return not wrong, "; ".join(wrong) or (found.address or "nothing is deployed")
 
     note("what runs", live, "ospec up", "ospec logs")
+    if project.registry.metric_sources:
+
+        def sources() -> tuple[bool, str]:
+            problems, obstacles = project.sources_of_metrics()
+            wrong = [*problems, *(f"{one.where}: {one.message}" for one in obstacles)]
+            return not wrong, "; ".join(wrong) or f"{', '.join(sorted(project.registry.metric_sources))} answers"
+
+        note("sources of metrics", sources)
     if home.is_dir():
 
         def open_run() -> tuple[bool, str]:

@@ -8,9 +8,9 @@ from typing import Any, Literal, Protocol
 
 from attrs import field, frozen
 
-from ospec.models.context import Deadline, SecretResolver
+from ospec.models.context import Deadline, ObserveContext, SecretResolver
 from ospec.models.judging import JudgeInput, Verdict
-from ospec.models.live import LiveState, Slot
+from ospec.models.live import LiveState, Obstacle, Slot
 from ospec.models.plan import Plan, Rollout, Step
 from ospec.models.release import Release
 from ospec.models.run import ControlMessage, Record, RunHeader
@@ -252,6 +252,29 @@ class Judge:
     judge: Callable[[JudgeInput], Verdict]
     settings: type | None = None
     """Frozen attrs class of the plugin's own table, `[plugins.<plugin>]`; every field has a default."""
+
+
+@frozen
+class SourceState:
+    """What a source of metrics says of itself before a run."""
+
+    problems: tuple[str, ...] = ()
+    """What may pass: it cannot be reached now."""
+    obstacles: tuple[Obstacle, ...] = ()
+    """What will not: it refuses the token, a query is wrong. A deploy is refused, which nobody could judge."""
+
+
+@frozen
+class MetricSource:
+    """Where numbers come from besides the platform: a plugin with `collect_metrics`."""
+
+    name: str
+    settings: type | None = None
+    """Frozen attrs class of the plugin's own table, `[plugins.<plugin>]`."""
+    gauges: Callable[[Target], Sequence[str]] = lambda target: ()
+    """Names of its own metrics that conditions may be about."""
+    check: Callable[[ObserveContext], SourceState] = lambda ctx: SourceState()
+    """Asked by `ospec plan`, `ospec doctor` and before every deploy; ends within seconds."""
 
 
 @frozen

@@ -1,7 +1,8 @@
 """`${NAME}` in a document: values from flags and the environment; secrets stay references until they are used.
 
 In `variables` what the environment gives stays a reference, too: it may be a password, and what is written in a target
-stands in plans and journals. Whoever starts a program looks it up then (`ospec.host.values`).
+stands in plans and journals. Whoever starts a program looks it up then (`ospec.host.values`). In `plugins` this holds
+for names that look like those of secrets.
 
 What a shell reads (scripts, the commands of processes) is left to it: it has the same values in its environment.
 """
@@ -12,6 +13,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from ospec.host.values import looks_secret
 from ospec.stages.shape import Misfit
 from ospec.stages.toml_positions import Path
 
@@ -76,7 +78,7 @@ class References:
             return self._flags[name].replace("$", "$$") if told else found[0]
         if found["escaped"]:
             return "$"
-        if name in self._stay:
+        if name in self._stay or (path[:1] == ("plugins",) and name not in self._flags and looks_secret(name)):
             return found[0]
         if name not in self._values:
             self.unset.setdefault(name, path)
