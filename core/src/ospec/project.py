@@ -201,9 +201,7 @@ def open_project(choice: Choice, telemetry: Telemetry) -> Project:
         _registered(registry.judges, judge, "judge", loaded, "deployment.analysis.judge")
     tables = [(one.name, one.settings) for one in (platform, strategy)]
     tables += [(registry.source("judge", one.name), one.settings) for one in registry.judges.values()]
-    tables += [
-        (registry.source("metric-source", one.name), one.settings) for one in registry.metric_sources.values()
-    ]
+    tables += [(registry.source("metric-source", one.name), one.settings) for one in registry.metric_sources.values()]
     _check_settings(loaded, target, tables)
     negotiate.refuse_unprotected(
         target, registry.guardrails, {scheme for one in registry.secret_providers.values() for scheme in one.schemes}

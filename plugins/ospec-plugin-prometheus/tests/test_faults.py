@@ -12,7 +12,7 @@ import pytest
 from ospec.errors import CancelledError, OspecError
 from ospec.models.context import Deadline
 
-CANARY = "canary-7d1f2c\"'%"
+CANARY = "planted-7d1f2c\"'%"
 WRONG = b'{"status":"error","errorType":"bad_data","error":"1:5: parse error: unexpected <eof>"}'
 
 
@@ -187,14 +187,14 @@ def test_the_token_reaches_the_request_and_nothing_else(
     assert asking.collect() == []
     state = asking.check()
     assert {one["Authorization"] for one in fake.headers} == {f"Bearer {CANARY}"}
-    assert {one["X-scope-orgid"] for one in fake.headers} == {"shop"}
+    assert {one["X-Scope-Orgid"] for one in fake.headers} == {"shop"}
     told = [*asking.lines, *(one.message for one in state.obstacles), *capfd.readouterr(), repr(asking.target)]
     assert asking.lines
-    assert not [text for text in told if "canary" in text]
-    assert not [query for query in fake.queries if "canary" in query]
+    assert not [text for text in told if "planted" in text]
+    assert not [query for query in fake.queries if "planted" in query]
 
 
-@pytest.mark.parametrize("value", ["canary\nX-Other: 1", "canary-\u20ac", "canary\x00"])
+@pytest.mark.parametrize("value", ["planted\nX-Other: 1", "planted-\u20ac", "planted\x00"])
 def test_a_secret_that_no_header_can_have_is_not_told(asking: Any, fake: Any, value: str) -> None:
     secrets = Secrets()
     secrets.value = value
@@ -204,7 +204,7 @@ def test_a_secret_that_no_header_can_have_is_not_told(asking: Any, fake: Any, va
     message = asking.check().obstacles[0].message
     assert fake.queries == []
     assert "the header Authorization has characters" in message
-    assert "canary" not in message + "".join(asking.lines)
+    assert "planted" not in message + "".join(asking.lines)
 
 
 def test_a_line_feed_at_the_end_of_a_secret_is_left_out(asking: Any, fake: Any) -> None:
