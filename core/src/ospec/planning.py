@@ -63,6 +63,7 @@ def _observed(project: Project, wish: Wish, *, returns: bool = False) -> LiveSta
         first, *others = obstacles
         hints = [*first.hints, *(f"also: {other.message}" for other in others)]
         raise RefusedError(first.message, code=first.code, where=first.where, hints=hints)
+    return live
 
 
 def _serving(project: Project, live: LiveState) -> ReleaseRef | None:

@@ -144,10 +144,6 @@ class Project:
             tuple(obstacle for state in states for obstacle in state.obstacles),
         )
 
-    def gauges(self) -> tuple[str, ...]:
-        """Names of the metrics that sources bring, for conditions (`ospec.conditions.parse`)."""
-        return tuple(name for one in self.registry.metric_sources.values() for name in one.gauges(self.target))
-
     def _looking(self, seconds: float) -> ObserveContext:
         return ObserveContext(
             target=self.target, home=self.home, secrets=self.secrets, deadline=Deadline.after(seconds)

@@ -277,8 +277,6 @@ class MetricSource:
     name: str
     settings: type | None = None
     """Frozen attrs class of the plugin's own table, `[plugins.<plugin>]`."""
-    gauges: Callable[[Target], Sequence[str]] = lambda target: ()
-    """Names of its own metrics that conditions may be about."""
     check: Callable[[ObserveContext], SourceState] = lambda ctx: SourceState()
     """Asked by `ospec plan`, `ospec doctor` and before every deploy; ends within seconds."""
 

@@ -2,7 +2,8 @@
 
 In `variables` and `monitoring.health_check_url` what the environment gives stays a reference, too: it may be a
 password, and what is written in a target stands in plans and journals. Whoever uses it looks it up then
-(`ospec.host.values`). In `plugins` this holds for names that look like those of secrets.
+(`ospec.host.values`). In `plugins` this holds where the reference or its key is named like a
+secret.
 
 What a shell reads (scripts, the commands of processes) is left to it: it has the same values in its environment.
 """
@@ -81,11 +82,16 @@ class References:
             return self._flags[name].replace("$", "$$") if told else found[0]
         if found["escaped"]:
             return "$"
-        if name in self._stay or (path[:1] == ("plugins",) and name not in self._flags and looks_secret(name)):
+        if name in self._stay or (name not in self._flags and _secret_of_a_plugin(name, path)):
             return found[0]
         if name not in self._values:
             self.unset.setdefault(name, path)
         return self._values.get(name, found[0])
+
+
+def _secret_of_a_plugin(name: str, path: Path) -> bool:
+    keys = [part for part in path[2:] if isinstance(part, str)]
+    return path[:1] == ("plugins",) and any(looks_secret(one) for one in (name, *keys))
 
 
 def _of_a_shell(path: Path) -> bool:

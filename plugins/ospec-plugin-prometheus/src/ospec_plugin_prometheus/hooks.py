@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from ospec.hookspecs import hookimpl
 from ospec.models.context import MetricsContext, ObserveContext
 from ospec.models.live import Measurement
 from ospec.models.registration import MetricSource, SourceState
-from ospec.models.target import Target
 
 from ospec_plugin_prometheus.settings import NAME, PrometheusSettings
 
@@ -16,7 +15,7 @@ from ospec_plugin_prometheus.settings import NAME, PrometheusSettings
 @hookimpl
 def register_metric_sources() -> Iterable[MetricSource]:
     """Name the source."""
-    return [MetricSource(NAME, PrometheusSettings, gauges, check)]
+    return [MetricSource(NAME, PrometheusSettings, check)]
 
 
 @hookimpl
@@ -25,13 +24,6 @@ def collect_metrics(ctx: MetricsContext) -> Iterable[Measurement]:
     from ospec_plugin_prometheus.collecting import collect
 
     return tuple(collect(ctx))
-
-
-def gauges(target: Target) -> Sequence[str]:
-    """The gauges that a target's queries bring, by name."""
-    from ospec_plugin_prometheus.queries import queries_of
-
-    return tuple(one.name for one in queries_of(target) if one.kind == "gauge")
 
 
 def check(ctx: ObserveContext) -> SourceState:
