@@ -176,8 +176,8 @@ def test_hook_register_notifiers() -> None:
 
 
 def test_hook_register_metric_sources() -> None:
-    sources: Any = registered("register_metric_sources", feel_the_pulse=noting([], "fine")).metric_sources
-    assert sources["thermometer"].check(None) == "fine"
+    source: Any = registered("register_metric_sources").metric_sources["thermometer"]
+    assert (source.tells(TARGET), source.check(None).obstacles) == (("temperature",), ())
 
 
 def test_hook_register_judges() -> None:

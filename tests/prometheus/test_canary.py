@@ -143,8 +143,9 @@ def test_a_canary_that_only_its_own_numbers_betray(shop: Shop, users: Callable[[
     assert last["verdict"]["state"]["metrics"]["error_rate"]["source"] == "prometheus"
     finding = next(one for one in last["verdict"]["findings"] if one["metric"] == "error_rate")
     assert finding["outcome"] == "regress"
-    passed = looks_of(shop, good["run"])
-    assert any(look["verdict"]["state"]["metrics"]["error_rate"]["source"] == "prometheus" for look in passed)
+    looks = [*looks_of(shop, good["run"]), *looks_of(shop, bad["run"])]
+    sources = {look["verdict"]["state"]["metrics"]["error_rate"]["source"] for look in looks}
+    assert sources == {"", "prometheus"}, "the proxy's numbers come sooner, and settle nothing"
     assert shop.ospec("judge", "replay", bad["run"])
 
     kept = [path for path in shop.folder.rglob("*") if path.is_file() and TOKEN.encode() in path.read_bytes()]

@@ -224,7 +224,8 @@ def test_addresses_that_are_known_only_later_stay_references() -> None:
 
 
 def test_secrets_of_plugins_stay_references() -> None:
-    text = """plugins.x = { url = '${URL}', api_token = '${A}', hooks = { b = '${B_KEY}', auth = ['${B}'] }, c = '${FLAG_KEY}' }"""
+    hooks = "{ b = '${B_KEY}', auth = ['${B}'] }"
+    text = f"plugins.x = {{ url = '${{URL}}', api_token = '${{A}}', hooks = {hooks}, c = '${{FLAG_KEY}}' }}"
     target = target_of(text, environ={"URL": "u", "A": "a", "B": "b", "B_KEY": "b"}, variables={"FLAG_KEY": "f"})
     assert target.plugins["x"] == {
         "url": "u",

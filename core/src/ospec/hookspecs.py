@@ -310,7 +310,7 @@ def register_metric_sources() -> Iterable[MetricSource]:
 
         @hookimpl
         def register_metric_sources():
-            return [MetricSource("thermometer", check=feel_the_pulse)]
+            return [MetricSource("thermometer", tells=lambda target: ("temperature",))]
     """
     return ()
 

@@ -144,6 +144,14 @@ class Project:
             tuple(obstacle for state in states for obstacle in state.obstacles),
         )
 
+    def asked_of(self, target: Target) -> Mapping[str, str]:
+        """The plugin that a target asks for a measurement, by the measurement's name."""
+        return {
+            name: self.registry.source("metric-source", source.name)
+            for source in self.registry.metric_sources.values()
+            for name in source.tells(target)
+        }
+
     def _looking(self, seconds: float) -> ObserveContext:
         return ObserveContext(
             target=self.target, home=self.home, secrets=self.secrets, deadline=Deadline.after(seconds)

@@ -9,6 +9,7 @@ import pytest
 from ospec.errors import DocumentError
 from ospec.models.document import AnalysisMetric
 from ospec.models.live import Slot
+from ospec_plugin_prometheus import hooks
 from ospec_plugin_prometheus.builtin_queries import BUILTINS
 from ospec_plugin_prometheus.queries import queries_of, text_for, values_for
 from ospec_plugin_prometheus.templates import selector
@@ -99,6 +100,21 @@ def test_what_is_wrong_is_told_with_its_place(asking: Any, settings: Any, where:
         asking.check()
     assert told.value.where == where
     assert told.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["requests"], ()),
+        (["requests", "errors"], ("requests", "errors")),
+        (["request_duration", "depth"], ("request_duration_ms", "depth")),
+        (["depth", "wrong"], ()),
+    ],
+)
+def test_what_prometheus_is_asked_for_nobody_else_tells(asking: Any, names: list[str], found: tuple[str, ...]) -> None:
+    asking.settings["queries"] = {name: f'x{{v="{{{{{name if name == "wrong" else "release"}}}}}"}}' for name in names}
+    [source] = hooks.register_metric_sources()
+    assert source.tells(asking.target) == found
 
 
 @pytest.mark.parametrize(

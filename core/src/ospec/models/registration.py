@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -166,6 +166,10 @@ class StepRun(Protocol):
         """What judges were given and answered in this run so far, in order: the notes of steps that judge."""
         ...
 
+    def asked_of(self) -> Mapping[str, str]:
+        """Of the measurements that the document asks a source for: the name to the plugin whose numbers count."""
+        ...
+
     def judge(self, name: str) -> tuple[Judge, Any]:
         """A judge by its name, with its settings; `FatalError` where nothing loaded brings it."""
         ...
@@ -277,6 +281,9 @@ class MetricSource:
     name: str
     settings: type | None = None
     """Frozen attrs class of the plugin's own table, `[plugins.<plugin>]`."""
+    tells: Callable[[Target], Collection[str]] = lambda target: ()
+    """Names of the measurements that the document asks this source for: where a release is judged, nobody else's count,
+    so that numbers that come sooner do not settle what was to be judged by these."""
     check: Callable[[ObserveContext], SourceState] = lambda ctx: SourceState()
     """Asked by `ospec plan`, `ospec doctor` and before every deploy; ends within seconds."""
 

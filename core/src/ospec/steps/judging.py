@@ -71,7 +71,8 @@ class Judging:
     def _collected(self, at: float) -> Sequence[Measurement]:
         since = at - self._last_at + _LATE_SECONDS
         answers = self._run.call("collect_metrics", slots=self._slots, since_seconds=since)
-        return [one for _, answer in answers for one in answer]
+        asked_of = self._run.asked_of()
+        return [one for plugin, answer in answers for one in answer if asked_of.get(one.metric, plugin) == plugin]
 
     def _counts(self, one: Measurement) -> bool:
         """What the candidate was asked before this step began were checks of our own, not users."""

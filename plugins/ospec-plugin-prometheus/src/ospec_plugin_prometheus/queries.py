@@ -69,6 +69,15 @@ def queries_of(target: Target) -> tuple[Query, ...]:
     return tuple(_checked(name, *rest, settings) for name, rest in found.items())
 
 
+def measured(target: Target) -> tuple[str, ...]:
+    """Names of the measurements that a target's queries make; requests and errors only together."""
+    queries = queries_of(target)
+    kinds = {one.kind for one in queries}
+    counts = ("requests", "errors") if {"requests", "errors"} <= kinds else ()
+    latency = ("request_duration_ms",) if "latency" in kinds else ()
+    return (*counts, *latency, *(one.name for one in queries if one.kind == "gauge"))
+
+
 def _of_analysis(
     target: Target, settings: PrometheusSettings
 ) -> Iterator[tuple[str, QuerySettings, str, float | None]]:
