@@ -17,7 +17,7 @@ CONSTRAINTS = ("-c", str(ROOT / "constraints.txt"))
 CODE = ("core/src", *(f"plugins/{name}/src" for name in PLUGINS), "noxfile.py", "tools", "benchmarks", "examples/hello")
 
 nox.needs_version = ">=2025.2"
-nox.options.sessions = ["lint", "types", "layers", "packages", "readme", "tests", "prometheus"]
+nox.options.sessions = ["lint", "types", "layers", "packages", "readme", "browser", "prometheus", "tests"]
 nox.options.reuse_venv = "yes"
 nox.options.error_on_missing_interpreters = True
 
@@ -62,6 +62,28 @@ def crash(session: nox.Session) -> None:
     """The whole crash matrix: SIGKILL before and after every journal record."""
     install_workspace(session, *TEST_TOOLS)
     session.run("pytest", "-q", "tests/e2e/test_crash_matrix.py", *session.posargs, env={"OSPEC_TESTS": "all"})
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """The report of a run in a real browser; `SCREENSHOTS=FOLDER` keeps the pictures. Arguments go to pytest."""
+    program = browser_program(session)
+    install_workspace(session, *TEST_TOOLS)
+    arguments = session.posargs or ("-q", "tests/reporting/test_in_a_browser.py")
+    session.run("pytest", *arguments, env={"CHROMIUM": program})
+
+
+def browser_program(session: nox.Session) -> str:
+    """A Chromium on PATH; as root on Debian it is installed, elsewhere its session is skipped."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None and shutil.which("apt-get") and os.geteuid() == 0:
+        session.run("apt-get", "update", "-qq", external=True)
+        session.run("apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium", external=True)
+        found = shutil.which("chromium")
+    if found is None:
+        session.skip("no Chromium or Chrome on PATH")
+    return str(found)
 
 
 @nox.session

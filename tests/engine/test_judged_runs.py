@@ -22,6 +22,7 @@ from ospec.models.registration import Judge, MetricSource
 from ospec.models.target import Target
 from ospec.planning import Wish, plan_deploy
 from ospec.project import Project
+from ospec.reporting.page import page
 from ospec.runs import order
 
 
@@ -307,3 +308,27 @@ def test_the_journal_gives_every_verdict_again(canary: Callable[..., Project], q
     assert replayed(looks, judge).differing == (2,)
     anew = judged_anew(looks, judge, None, ())
     assert (anew.outcome, anew.at_look) == ("regress", 2)
+
+
+def test_the_page_of_a_run_tells_its_verdicts_and_orders(
+    canary: Callable[..., Project], quiet: Any, oracle: Oracle
+) -> None:
+    steps = (CanaryStep(10, pause=True),)
+    project, elsewhere = canary(*steps), canary(*steps)
+    deploy(project, quiet, "v1")
+    bad = threading.Event()
+    oracle.says = lambda look, given: "regress" if bad.is_set() else "no-regression"
+
+    def pause() -> None:
+        until(lambda: looks(quiet) >= 2)
+        order(elsewhere, "pause", None)
+        bad.set()
+
+    state = deploy_while(project, quiet, "v2", pause)
+    text = page(project.store().records(state.run))
+    assert state.error is not None
+    assert "v2 was sent back. v1 serves." in text
+    assert state.error["message"] in text
+    assert "<td>pause</td>" in text
+    assert "The way back" in text
+    assert "10 %" in text

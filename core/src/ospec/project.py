@@ -11,7 +11,7 @@ from attrs import define, field, frozen
 
 from ospec import aliases, builtin
 from ospec.converter import from_stored_json
-from ospec.errors import DocumentError, FatalError, OspecError, RefusedError
+from ospec.errors import DocumentError, FatalError, RefusedError
 from ospec.host.call import Host
 from ospec.host.discover import load_plugins
 from ospec.host.registry import Registry, collect
@@ -26,6 +26,7 @@ from ospec.stages import negotiate
 from ospec.stages.load import Loaded, find_document, load
 from ospec.stages.resolve import resolve
 from ospec.stages.shape import Shape
+from ospec.state_folder import home_of, open_store
 from ospec.steps.validate import CHECKS
 from ospec.telemetry.session import Telemetry
 
@@ -247,30 +248,6 @@ def _any_target(loaded: Loaded, choice: Choice) -> Target:
     raise refused
 
 
-def open_store(
-    loaded: Loaded, target: Target, registry: Registry, platform: Platform, home: Path, *, make: bool = True
-) -> Store:
-    """The store that the document, or else the platform, names; without `make` a folder without one is refused."""
-    settings = dict(target.extra.get("state") or {})
-    name = str(settings.pop("store", platform.default_store))
-    kind = registry.stores.get(name)
-    if kind is None:
-        raise RefusedError(
-            f"nothing installed brings the store {name!r}; known: {', '.join(sorted(registry.stores))}",
-            code="unknown-store",
-            where=loaded.locate("state.store"),
-            hints=(f"pip install ospec-plugin-{name}, and put it into plugins.enabled",),
-        )
-    if name == "sqlite" and not make and not (home / "journal.sqlite").exists():
-        raise RefusedError(
-            f"there is no run in {home} yet",
-            code="no-runs",
-            hints=("deploy: ospec run deploy", "or name the document: -f FILE"),
-        )
-    make_home(home)
-    return kind.open(home, settings)
-
-
 def _check_settings(loaded: Loaded, target: Target, tables: Iterable[tuple[str, type | None]]) -> None:
     """Hold each ``[plugins.<name>]`` to its settings class; raises `DocumentFaults`."""
     shape = Shape(tells_values=False)  # they may come from the environment
@@ -279,27 +256,6 @@ def _check_settings(loaded: Loaded, target: Target, tables: Iterable[tuple[str, 
             shape.section(settings, target.plugins[name], ("plugins", name))
     if shape.misfits:
         raise loaded.faults(shape.misfits)
-
-
-def home_of(root: Path) -> Path:
-    """The state folder of a document: OSPEC_HOME, or ``.ospec`` beside it."""
-    given = os.environ.get("OSPEC_HOME")
-    return Path(given).expanduser().absolute() if given else root / ".ospec"
-
-
-def make_home(home: Path) -> None:
-    """Make the state folder, for its owner alone and out of git's sight."""
-    try:
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        ignore = home / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n")
-    except OSError as error:
-        raise OspecError(
-            f"cannot make the state folder {home}: {error.strerror}",
-            code="store-broken",
-            hints=("make its parent folder writable for you, or set OSPEC_HOME to a folder that is",),
-        ) from error
 
 
 def _registered(there: Mapping[str, Any], name: str, what: str, loaded: Loaded, key: str) -> Any:

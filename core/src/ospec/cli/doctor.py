@@ -43,7 +43,8 @@ def command(file: Path | None, environment: str | None, variables: tuple[str, ..
 
 def check(given: Choice) -> list[dict[str, Any]]:
     """Every check with what was found; a check that others rest on ends the list where it fails."""
-    from ospec.project import home_of, open_project
+    from ospec.project import open_project
+    from ospec.state_folder import home_of
     from ospec.telemetry.session import off
 
     findings: list[dict[str, Any]] = []

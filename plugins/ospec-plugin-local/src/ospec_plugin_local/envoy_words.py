@@ -14,6 +14,12 @@ RELEASE_HEADER = "x-ospec-release"
 DRAW_HEADER = "x-ospec-draw"
 """The lot of one request; reaches the application, which has no use for it."""
 
+OWN_HEADER = "x-ospec-own"
+"""Says that a request is ospec's own: a kind of `OWN` and the place's mark, which no user knows."""
+PROBE, LOAD = "probe", "load"
+OWN = (PROBE, LOAD)
+"""Kinds of requests of ospec's own, each counted apart: those that look whether it works, and those in users' stead."""
+
 
 def told(version: int, resources: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The content of a watched file."""

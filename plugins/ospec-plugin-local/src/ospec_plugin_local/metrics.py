@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ospec.models.context import MetricsContext
 from ospec.models.live import Measurement
 
 from ospec_plugin_local import wire
+from ospec_plugin_local.counting import less
+from ospec_plugin_local.envoy_words import LOAD, OWN
 from ospec_plugin_local.place import place_of
 from ospec_plugin_local.state import load_state
 
@@ -30,10 +33,32 @@ def collect(ctx: MetricsContext) -> Iterator[Measurement]:
     except wire.KeeperUnreachableError:
         return
     wanted = {release.name for slot in ctx.slots for release in slot.releases}
-    for one in (*answer["bins"], *answer.get("usage", ())):
+    for one, source in _apart(answer["bins"]):
         release = names.get(one["cluster"])
         if release and (not wanted or release in wanted):
-            yield from _gauges(one, release) if GAUGES[0] in one else _measurements(one, release)
+            yield from _measurements(one, release, source)
+    for one in answer.get("usage", ()):
+        release = names.get(one["cluster"])
+        if release and (not wanted or release in wanted):
+            yield from _gauges(one, release)
+
+
+def _apart(bins: Iterable[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], str]]:
+    """Bins with their sources: users' requests, and those that stood in for users. What only looked is left out.
+
+    The numbers of a cluster hold those of ospec's own requests, which are told once more under names of their own.
+    """
+    found = list(bins)
+    own: dict[tuple[str, float], list[dict[str, Any]]] = {}
+    for one in found:
+        cluster, _, kind = one["cluster"].rpartition(".")
+        if kind in OWN:
+            own.setdefault((cluster, one["at"]), []).append(one)
+            if kind == LOAD:
+                yield {**one, "cluster": cluster}, LOAD
+    for one in found:
+        if one["cluster"].rpartition(".")[2] not in OWN:
+            yield functools.reduce(less, own.get((one["cluster"], one["at"]), ()), one), SOURCE
 
 
 def _gauges(one: dict[str, Any], release: str) -> Iterator[Measurement]:
@@ -41,11 +66,11 @@ def _gauges(one: dict[str, Any], release: str) -> Iterator[Measurement]:
         yield Measurement(metric, release, USAGE_SOURCE, one["at"], one[metric], one["seconds"])
 
 
-def _measurements(one: dict[str, Any], release: str) -> Iterator[Measurement]:
+def _measurements(one: dict[str, Any], release: str, source: str) -> Iterator[Measurement]:
     at, seconds = one["at"], one["seconds"]
     if one["requests"]:
-        yield Measurement("requests", release, SOURCE, at, float(one["requests"]), seconds)
-        yield Measurement("errors", release, SOURCE, at, float(one["errors"]), seconds)
+        yield Measurement("requests", release, source, at, float(one["requests"]), seconds)
+        yield Measurement("errors", release, source, at, float(one["errors"]), seconds)
     if one["timed"]:
         buckets = tuple((float(bound), int(count)) for bound, count in one["buckets"])
-        yield Measurement("request_duration_ms", release, SOURCE, at, float(one["timed"]), seconds, buckets)
+        yield Measurement("request_duration_ms", release, source, at, float(one["timed"]), seconds, buckets)

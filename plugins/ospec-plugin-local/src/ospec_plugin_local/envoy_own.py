@@ -1,0 +1,56 @@
+"""Counting requests of ospec's own apart from users': a second set of numbers of the same cluster.
+
+Envoy adds what a request does to a second tree, ``cluster.<name>.<kind>.upstream_rq_…``, where the router finds the
+header ``x-envoy-upstream-alt-stat-name``. It takes that header from nobody outside, so it is set here: for requests
+that carry the place's mark, and for all that reach a slot by its own address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ospec_plugin_local.envoy_words import API, OWN, OWN_HEADER, PROBE
+
+FILTER = "envoy.filters.http.header_mutation"
+_STATS_HEADER = "x-envoy-upstream-alt-stat-name"
+
+
+def own_value(kind: str, mark: str) -> str:
+    """What the header of a request of ospec's own says."""
+    return f"{kind}-{mark}"
+
+
+def filter_of(listener_is_front: bool) -> dict[str, Any]:
+    """The filter that names the second set of numbers: by route at the front door, for all at a slot's address."""
+    mutations = {} if listener_is_front else {"mutations": _mutations(PROBE)}
+    return {"name": FILTER, "typed_config": {"@type": _type("HeaderMutation"), **mutations}}
+
+
+def with_own(entries: Iterable[Mapping[str, Any]], mark: str) -> Iterator[Mapping[str, Any]]:
+    """Routes, each after its likes for requests of ospec's own."""
+    for entry in entries:
+        if "route" in entry and mark:
+            yield from (_own(entry, kind, mark) for kind in OWN)
+        yield entry
+
+
+def _own(entry: Mapping[str, Any], kind: str, mark: str) -> Mapping[str, Any]:
+    says = {"name": OWN_HEADER, "string_match": {"exact": own_value(kind, mark)}}
+    match = {**entry["match"], "headers": [*entry["match"]["headers"], says]}
+    return {
+        **entry,
+        "name": f"{kind}-{entry['name']}",
+        "match": match,
+        "request_headers_to_remove": [OWN_HEADER],
+        "typed_per_filter_config": {FILTER: {"@type": _type("HeaderMutationPerRoute"), "mutations": _mutations(kind)}},
+    }
+
+
+def _mutations(kind: str) -> dict[str, Any]:
+    value = {"header": {"key": _STATS_HEADER, "value": kind}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+    return {"request_mutations": [{"append": value}]}
+
+
+def _type(name: str) -> str:
+    return f"{API}.extensions.filters.http.header_mutation.v3.{name}"
