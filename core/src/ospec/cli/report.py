@@ -9,7 +9,7 @@ import click
 
 from ospec.cli.options import json_option
 from ospec.cli.output import print_json
-from ospec.cli.runs_by_id import journal
+from ospec.cli.runs_by_id import all_option, records_of
 from ospec.errors import OspecError
 
 
@@ -22,38 +22,31 @@ from ospec.errors import OspecError
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
     help="The file; - is standard output. [default: ospec-RUN.html in this folder]",
 )
+@all_option
 @json_option
-def command(run: str | None, file: Path | None, output: Path | None, as_json: bool) -> None:
+def command(run: str | None, file: Path | None, output: Path | None, every: bool, as_json: bool) -> None:
     """Write one run as a page of HTML.
 
-    RUN is the beginning of its id; without it the newest is written. The page shows the timeline, errors and latency,
+    RUN is the beginning of its id; without it the newest of the document's service is written. The page shows the timeline, errors and latency,
     verdicts and evidence; it needs no network and no script, and everything on it is from the journal.
     """
     from ospec.engine.journal import fold
-    from ospec.errors import RefusedError
     from ospec.project import Choice
     from ospec.reporting.page import page
 
     to_stdout = str(output) == "-"
     if to_stdout and as_json:
         raise click.UsageError("-o - and --json both write to standard output: choose one")
-    store = journal(Choice(file=file))
-    try:
-        headers = [store.header(run)] if run else store.runs(limit=1)
-        if not headers:
-            raise RefusedError("there is no run yet", code="no-runs", hints=("deploy: ospec run deploy",))
-        records = store.records(headers[0].run)
-    finally:
-        store.close()
+    header, records = records_of(Choice(file=file), run, every)
     text = page(records).encode()
     if to_stdout:
         sys.stdout.buffer.write(text)
         return
-    path = output or Path(f"ospec-{headers[0].run}.html")
+    path = output or Path(f"ospec-{header.run}.html")
     _write(path, text)
     if as_json:
         outcome = fold(records).finished
-        told = {"run": headers[0].run, "outcome": outcome["outcome"] if outcome else None}
+        told = {"run": header.run, "outcome": outcome["outcome"] if outcome else None}
         print_json({"schema": "ospec.page/1", **told, "file": str(path), "bytes": len(text)})
     else:
         click.echo(str(path))
