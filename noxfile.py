@@ -17,7 +17,7 @@ CONSTRAINTS = ("-c", str(ROOT / "constraints.txt"))
 CODE = ("core/src", *(f"plugins/{name}/src" for name in PLUGINS), "noxfile.py", "tools", "benchmarks", "examples/hello")
 
 nox.needs_version = ">=2025.2"
-nox.options.sessions = ["lint", "types", "layers", "packages", "readme", "browser", "tests"]
+nox.options.sessions = ["lint", "types", "layers", "packages", "readme", "browser", "prometheus", "tests"]
 nox.options.reuse_venv = "yes"
 nox.options.error_on_missing_interpreters = True
 
@@ -36,6 +36,25 @@ def tests(session: nox.Session) -> None:
     """Unit, conformance, contract and end-to-end tests. Arguments go to pytest."""
     install_workspace(session, *TEST_TOOLS)
     session.run("pytest", *(session.posargs or ("-q", "-n", "2", "--dist", "loadfile")))
+
+
+@nox.session
+def prometheus(session: nox.Session) -> None:
+    """Tests with a real Prometheus: on PATH, in OSPEC_PROMETHEUS, or installed from Debian's packages."""
+    install_workspace(session, *TEST_TOOLS)
+    found = os.environ.get("OSPEC_PROMETHEUS") or shutil.which("prometheus") or installed(session, "prometheus")
+    tests = ("tests/prometheus", "plugins/ospec-plugin-prometheus/tests")
+    session.run("pytest", "-q", *tests, *session.posargs, env={"OSPEC_PROMETHEUS": found})
+
+
+def installed(session: nox.Session, package: str) -> str:
+    """Install a package of Debian or Ubuntu that brings a program of its name; where the program is."""
+    mine = () if os.geteuid() == 0 else ("sudo", "-n")
+    if not shutil.which("apt-get") or (mine and not shutil.which("sudo")):
+        session.error(f"there is no {package}: put it on PATH, or its path into OSPEC_{package.upper()}")
+    session.run(*mine, "apt-get", "-q", "update", external=True)
+    session.run(*mine, "apt-get", "-q", "install", "-y", "--no-install-recommends", package, external=True)
+    return shutil.which(package) or session.error(f"{package} was installed and is not on PATH")
 
 
 @nox.session

@@ -17,7 +17,8 @@ from ospec.errors import ExitCode, RefusedError
 from ospec.hookspecs import hookimpl
 from ospec.models.document import Analysis, CanaryStep
 from ospec.models.judging import JudgeInput, Verdict, VerdictOutcome
-from ospec.models.registration import Judge
+from ospec.models.live import Measurement
+from ospec.models.registration import Judge, MetricSource
 from ospec.models.target import Target
 from ospec.planning import Wish, plan_deploy
 from ospec.project import Project
@@ -127,6 +128,30 @@ def test_a_canary_grows_is_judged_and_promoted(canary: Callable[..., Project], h
     assert numbers == list(range(1, len(numbers) + 1)), "one judge, one state, over all steps"
     (first, *_) = (look for look in looks_of(state))
     assert (first["given"]["candidate"], first["given"]["stable"]) == ("v2", "v1")
+
+
+def test_what_the_document_asks_a_source_for_nobody_else_tells(
+    make_project: Callable[..., Project], target: Target, oracle: Oracle, quiet: Any
+) -> None:
+    def plugin(source: str, *metrics: str) -> types.ModuleType:
+        def collect_metrics(ctx: Any) -> list[Measurement]:
+            return [Measurement(one, "v2", source, time.time(), 1.0) for one in metrics]
+
+        module = types.ModuleType(f"{source}_plugin")
+        module.collect_metrics = hookimpl(collect_metrics)  # type: ignore[attr-defined]
+        return module
+
+    asked, others = plugin("thermometer", "temperature"), plugin("window", "temperature", "wind")
+    source = MetricSource("thermometer", tells=lambda target: ("temperature",))
+    asked.register_metric_sources = hookimpl(lambda: [source])  # type: ignore[attr-defined]
+    analysis = Analysis(interval=0.0, limit_seconds=20.0)
+    deployment = evolve(target.deployment, strategy="canary", steps=(CanaryStep(10),), analysis=analysis)
+    mine = evolve(target, strategy="canary", deployment=deployment)
+    project = make_project(mine, oracle=oracle.plugin(), thermometer=asked, window=others)
+    deploy(project, quiet, "v1")
+    looks = looks_of(deploy(project, quiet, "v2"))
+    found = {(one["metric"], one["source"]) for look in looks for one in look["given"]["bins"]}
+    assert found == {("temperature", "thermometer"), ("wind", "window")}
 
 
 def test_a_regression_returns_with_the_judges_sentence(

@@ -18,7 +18,7 @@ from ospec.host.registry import Registry, collect
 from ospec.host.values import Values, refuse_unset, values_of
 from ospec.judges import bounds
 from ospec.models.context import Deadline, ObserveContext
-from ospec.models.live import LiveState
+from ospec.models.live import LiveState, Obstacle
 from ospec.models.registration import Judge, Platform, StepKind, StepRun, Store, Strategy
 from ospec.models.release import Artifact, Release
 from ospec.models.target import Target
@@ -31,6 +31,7 @@ from ospec.steps.validate import CHECKS
 from ospec.telemetry.session import Telemetry
 
 OBSERVE_SECONDS = 30.0
+SOURCE_SECONDS = 10.0
 
 
 @frozen(kw_only=True)
@@ -132,12 +133,30 @@ class Project:
 
     def observe(self) -> LiveState:
         """What the platform says is there now."""
-        ctx = ObserveContext(
-            target=self.target, home=self.home, secrets=self.secrets, deadline=Deadline.after(OBSERVE_SECONDS)
-        )
-        live: LiveState = self.host.call_one("observe", ctx, self.plugins[0])
+        live: LiveState = self.host.call_one("observe", self._looking(OBSERVE_SECONDS), self.plugins[0])
         self.seen = live
         return live
+
+    def sources_of_metrics(self) -> tuple[tuple[str, ...], tuple[Obstacle, ...]]:
+        """What the sources of metrics say of themselves: problems that may pass, and obstacles that will not."""
+        states = [one.check(self._looking(SOURCE_SECONDS)) for one in self.registry.metric_sources.values()]
+        return (
+            tuple(problem for state in states for problem in state.problems),
+            tuple(obstacle for state in states for obstacle in state.obstacles),
+        )
+
+    def asked_of(self, target: Target) -> Mapping[str, str]:
+        """The plugin that a target asks for a measurement, by the measurement's name."""
+        return {
+            name: self.registry.source("metric-source", source.name)
+            for source in self.registry.metric_sources.values()
+            for name in source.tells(target)
+        }
+
+    def _looking(self, seconds: float) -> ObserveContext:
+        return ObserveContext(
+            target=self.target, home=self.home, secrets=self.secrets, deadline=Deadline.after(seconds)
+        )
 
     def refuse_unset(self) -> None:
         """Raise `DocumentError` where something that is looked up when it is used is not set."""
@@ -178,6 +197,7 @@ def open_project(choice: Choice, telemetry: Telemetry) -> Project:
         _registered(registry.judges, judge, "judge", loaded, "deployment.analysis.judge")
     tables = [(one.name, one.settings) for one in (platform, strategy)]
     tables += [(registry.source("judge", one.name), one.settings) for one in registry.judges.values()]
+    tables += [(registry.source("metric-source", one.name), one.settings) for one in registry.metric_sources.values()]
     _check_settings(loaded, target, tables)
     negotiate.refuse_unprotected(
         target, registry.guardrails, {scheme for one in registry.secret_providers.values() for scheme in one.schemes}

@@ -278,6 +278,7 @@ def _execute(
         units=lambda role: unit(project, plan, role),
         retire_at=lambda slot, at: store.set_timer(service, environment, slot, at),
         judge=project.judge,
+        asked_of=project.asked_of(plan.target),
         output=watcher.output,
     )
     control = Control(messages)

@@ -16,7 +16,7 @@ from ospec.cli.output import print_json, styled
 from ospec.errors import OspecError
 
 if TYPE_CHECKING:
-    from ospec.project import Choice
+    from ospec.project import Choice, Project
 
 _LEAST_FREE_BYTES = 500 * 1024 * 1024
 
@@ -82,6 +82,8 @@ def check(given: Choice) -> list[dict[str, Any]]:
         return not wrong, "; ".join(wrong) or (found.address or "nothing is deployed")
 
     note("what runs", live, "ospec up", "ospec logs")
+    if project.registry.metric_sources:
+        note("sources of metrics", lambda: _sources(project))
     if home.is_dir():
 
         def open_run() -> tuple[bool, str]:
@@ -96,6 +98,12 @@ def check(given: Choice) -> list[dict[str, Any]]:
         note("journal", open_run, "ospec resume", "ospec abort")
     project.close()
     return findings
+
+
+def _sources(project: Project) -> tuple[bool, str]:
+    problems, obstacles = project.sources_of_metrics()
+    wrong = [*problems, *(f"{one.where}: {one.message}" for one in obstacles)]
+    return not wrong, "; ".join(wrong) or f"{', '.join(sorted(project.registry.metric_sources))} answers"
 
 
 def _folder(home: Path) -> tuple[bool, str]:

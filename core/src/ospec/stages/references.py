@@ -2,7 +2,8 @@
 
 In `variables` and `monitoring.health_check_url` what the environment gives stays a reference, too: it may be a
 password, and what is written in a target stands in plans and journals. Whoever uses it looks it up then
-(`ospec.host.values`).
+(`ospec.host.values`). In `plugins` this holds where the reference or its key is named like a
+secret.
 
 What a shell reads (scripts, the commands of processes) is left to it: it has the same values in its environment.
 """
@@ -13,6 +14,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from ospec.host.values import looks_secret
 from ospec.stages.shape import Misfit
 from ospec.stages.toml_positions import Path
 
@@ -80,11 +82,16 @@ class References:
             return self._flags[name].replace("$", "$$") if told else found[0]
         if found["escaped"]:
             return "$"
-        if name in self._stay:
+        if name in self._stay or (name not in self._flags and _secret_of_a_plugin(name, path)):
             return found[0]
         if name not in self._values:
             self.unset.setdefault(name, path)
         return self._values.get(name, found[0])
+
+
+def _secret_of_a_plugin(name: str, path: Path) -> bool:
+    keys = [part for part in path[2:] if isinstance(part, str)]
+    return path[:1] == ("plugins",) and any(looks_secret(one) for one in (name, *keys))
 
 
 def _of_a_shell(path: Path) -> bool:

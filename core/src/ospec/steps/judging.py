@@ -73,8 +73,10 @@ class Judging:
     def _collected(self, at: float) -> Sequence[Measurement]:
         since = at - self._last_at + _LATE_SECONDS
         answers = self._run.call("collect_metrics", slots=self._slots, since_seconds=since)
+        asked_of = self._run.asked_of()
+        told = [one for plugin, answer in answers for one in answer if asked_of.get(one.metric, plugin) == plugin]
         sent = self._load.measurements(at - since) if self._load else []
-        return [*(one for _, answer in answers for one in answer), *sent]
+        return [*told, *(one for one in sent if one.metric not in asked_of)]
 
     def _counts(self, one: Measurement) -> bool:
         """What the candidate was asked before this step began were checks of our own, not users."""
