@@ -114,13 +114,13 @@ class Workbench:
             self.run("down", "--yes")
         shutil.rmtree(self.folder)
 
-    def deploy(self, release: str) -> Run:
-        """Deploy a release whose source differs from every other's by its name."""
+    def deploy(self, release: str, code: int = 0) -> Run:
+        """Deploy a release whose source differs from every other's by its name, and expect the exit code."""
         (self.folder / "app" / "release.txt").write_text(release)
-        return self.run("run", "deploy", "--release", release, "--yes", "--json")
+        return self.run("run", "deploy", "--release", release, "--yes", "--json", code=code)
 
-    def run(self, *arguments: str) -> Run:
-        """Run `ospec` in the project's folder; raises `RuntimeError` with what it said where it fails."""
+    def run(self, *arguments: str, code: int = 0) -> Run:
+        """Run `ospec` in the folder; raises `RuntimeError` with what it said where it ends with another code."""
         notes = self.folder / "notes"
         notes.write_text("")
         command = [sys.executable, str(HERE / "timed_ospec.py"), str(notes), *arguments]
@@ -133,7 +133,7 @@ class Workbench:
             out.seek(0)
             err.seek(0)
             said, complained = out.read().decode(), err.read().decode()
-        if process.returncode:
+        if process.returncode != code:
             raise RuntimeError(f"{' '.join(arguments)} ended with {process.returncode}:\n{said}\n{complained}")
         answer = json.loads(said) if "--json" in arguments else {}
         told = [float(line) for line in notes.read_text().split()]
