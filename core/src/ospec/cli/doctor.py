@@ -43,6 +43,7 @@ def command(file: Path | None, environment: str | None, variables: tuple[str, ..
 
 def check(given: Choice) -> list[dict[str, Any]]:
     """Every check with what was found; a check that others rest on ends the list where it fails."""
+    from ospec.notices.channels import missing_channels
     from ospec.project import home_of, open_project
     from ospec.telemetry.session import off
 
@@ -81,6 +82,14 @@ def check(given: Choice) -> list[dict[str, Any]]:
         return not wrong, "; ".join(wrong) or (found.address or "nothing is deployed")
 
     note("what runs", live, "ospec up", "ospec logs")
+
+    def told() -> tuple[bool, str]:
+        lacking = [name for name, _ in missing]
+        names = ", ".join(project.registry.notifiers) or "nobody is told: no notifier is loaded"
+        return not missing, f"no plugin brings {', '.join(lacking)}" if lacking else names
+
+    missing = list(missing_channels(project.monitoring, project.registry.notifiers))
+    note("notices", told, *(f"{name}: {hint}" for name, hint in missing))
     if home.is_dir():
 
         def open_run() -> tuple[bool, str]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from attrs import NOTHING, field, frozen
 
+from ospec.models.notice import SEVERITIES
 from ospec.naming import SERVICE_NAME
 
 Number = int | float
@@ -300,8 +301,19 @@ class Alert:
     condition: str
     """Such as ``error_rate > 0.05``."""
     severity: str = "warning"
+    """``info``, ``warning``, ``error`` or ``critical``."""
     channels: tuple[str, ...] = ()
-    """Names of notifiers."""
+    """Whom to tell, such as ``slack``; unsaid: as `monitoring.notices` says."""
+
+
+@frozen
+class Notices:
+    """`monitoring.notices`: who is told how runs go."""
+
+    channels: tuple[str, ...] | None = None
+    """Whom to tell, such as ``slack``; unsaid: every notifier that is loaded."""
+    severity: str = limited(Limits(one_of=SEVERITIES), default="info")
+    """The least that is told. What ends a trouble is always told."""
 
 
 @frozen
@@ -313,6 +325,7 @@ class Monitoring:
     health_checks: tuple[HealthCheckSection, ...] = ()
     metrics: tuple[MetricThreshold, ...] = ()
     alerts: tuple[Alert, ...] = ()
+    notices: Notices = Notices()
     error_tracking: str = ""
     performance_monitoring: str = ""
     apm: str = ""

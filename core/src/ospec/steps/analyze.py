@@ -43,7 +43,7 @@ def analyze(run: StepRun) -> Mapping[str, Any]:
     judging = _judging(run, watch.slot) if params.get("judge") else None
     seconds = float(params.get("seconds", 0.0))
     limit = float(params.get("limit_seconds", seconds))
-    started, told_at = time.monotonic(), 0.0
+    started, told_at, held = time.monotonic(), 0.0, False
     while True:
         watch.look()
         verdict = judging.look() if judging else None
@@ -60,10 +60,20 @@ def analyze(run: StepRun) -> Mapping[str, Any]:
                 code="no-verdict",
                 hints=("send it more requests, or give it longer: deployment.analysis.limit_seconds",),
             )
+        held = held or _told_to_people(run, why, waited - seconds)
         if why and waited - told_at >= _TELL_SECONDS:
             told_at = waited
             run.log(f"waiting: {why}")
         run.pause(_LOOK_SECONDS if judging and not watch.bad else watch.interval)
+
+
+def _told_to_people(run: StepRun, why: str, overdue: float) -> bool:
+    """Note that the step is held, of which notices are made, where it waits for a person or for long."""
+    waits_for_person = bool(run.step.params.get("until_promoted"))
+    if not why or run.paused() or overdue < (0.0 if waits_for_person else _TELL_SECONDS):
+        return False
+    run.note(held=why)
+    return True
 
 
 def _why_wait(run: StepRun, verdict: Verdict | None, waited: float) -> str:
