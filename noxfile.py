@@ -81,7 +81,7 @@ def docs(session: nox.Session) -> None:
 def generate(session: nox.Session) -> None:
     """Write what is generated: reference pages and ospec.toml.example. The tests say when it is due."""
     install_workspace(session)
-    for tool in ("command_reference", "document_example", "document_reference", "hook_reference"):
+    for tool in ("command_reference", "document_example", "document_reference", "hook_reference", "strategy_matrix"):
         session.run("python", f"tools/{tool}.py")
 
 

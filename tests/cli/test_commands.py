@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from attrs import frozen
+from ospec import builtin
+from ospec.cli.logs import _refuse_unknown
 from ospec.cli.main import COMMANDS, cli, main
+from ospec.hookspecs import hookimpl
+from ospec.models.live import Instance, LiveState, RenderedFile, Slot
+from ospec.models.registration import StoreKind
+from ospec.models.target import Process
+from ospec.stages.load import load
+from ospec.stages.resolve import resolve
+from ospec.stores.sqlite import open_sqlite
 
 DOCUMENT = """\
 id = "scripted"
@@ -220,6 +231,42 @@ def test_init_writes_a_document_that_validates(
     assert Path("ospec.toml").read_text() == text
 
 
+@pytest.mark.parametrize("name", ["o.yaml", "o.yml", "o.toml"])
+@pytest.mark.parametrize("folder_name", ["plain", 'My $HOME "x" ${Y}', "...", "0" * 80])
+def test_init_writes_what_works_whatever_it_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ospec: Callable[..., Done], name: str, folder_name: str
+) -> None:
+    folder = tmp_path / folder_name if folder_name != "..." else tmp_path / "___"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    (folder / "package.json").write_text('{"scripts": {"start": "node .", "test": "jest"}}')
+    assert ospec("init", "--yes", "-f", name, "--health", "/a$b?x={}").code == 0
+    loaded = load(folder / name)
+    target = resolve(loaded, None, environ={})
+    assert (target.name, target.health_checks[0].endpoint) == (folder.name, "/a$b?x={}")
+    assert target.processes["web"] == Process("web", "npm start", 1)
+    assert target.scripts["test"].command == "npm test"
+    assert target.deployment.environments["green"].instances == 2
+
+
+@pytest.mark.parametrize("package", ['{"scripts": null}', '{"scripts": {"start": 1}}', "[]", "{", '{"scripts": []}'])
+def test_init_guesses_nothing_from_a_package_that_says_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ospec: Callable[..., Done], package: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("package.json").write_text(package)
+    done = ospec("init", "--yes")
+    assert (done.code, "--start" in done.err) == (2, True)
+    for health in ('a b"c', "/a b", '"'):
+        assert ospec("init", "--yes", "--start", "x", "--health", health).code == 2
+    assert ospec("init", "--yes", "--start", "  ").code == 2
+    assert not Path("ospec.toml").exists()
+    default = '{"scripts": {"start": "node .", "test": "echo \\"Error: no test specified\\" && exit 1"}}'
+    Path("package.json").write_text(default)
+    assert ospec("init", "--yes").code == 0
+    assert "test" not in load(Path("ospec.toml").absolute()).document.scripts
+
+
 def test_init_answers_in_json_and_asks_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ospec: Callable[..., Done]
 ) -> None:
@@ -245,8 +292,6 @@ def test_a_wrong_call_answers_in_json_too(folder: Path, ospec: Callable[..., Don
 
 
 def test_every_command_has_its_line_and_its_help() -> None:
-    import click
-
     context = click.Context(cli)
     for name, line in COMMANDS.items():
         command = cli.get_command(context, name)
@@ -325,3 +370,137 @@ def test_a_closed_pipe_does_not_change_what_a_run_answers(folder: Path) -> None:
         [sys.executable, "-m", "ospec.cli.main", "history", "--json"], capture_output=True, text=True, check=True
     )
     assert [run["outcome"] for run in json.loads(history.stdout)["runs"]] == ["failed"]
+
+
+def test_what_only_looks_or_takes_away_needs_no_reference_that_is_set_elsewhere(
+    folder: Path, ospec: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("ospec.toml").write_text('name = "${CANARY_NAME}"\n' + DOCUMENT)
+    monkeypatch.setenv("CANARY_NAME", "x")
+    assert ospec("run", "deploy", "--release", "v1", "--yes").code == 0
+    monkeypatch.delenv("CANARY_NAME")
+    refused = ospec("run", "deploy", "--yes")
+    assert (refused.code, "CANARY_NAME" in refused.err) == (2, True)
+    for command in (("status",), ("logs",), ("history",), ("show",), ("abort",), ("prune",), ("down", "--yes")):
+        done = ospec(*command)
+        assert (done.code, done.err) == (0, ""), command
+
+
+def test_a_list_of_plugins_imports_none_that_the_document_leaves_out(folder: Path) -> None:
+    script = (
+        "import sys\nfrom ospec.cli.main import main\n"
+        "try: main(['plugins', 'list'])\nexcept SystemExit: pass\n"
+        "print(sorted(sys.modules), file=sys.stderr)"
+    )
+    Path("ospec.toml").write_text(DOCUMENT + '[plugins]\nenabled = ["script"]\n')
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=folder)
+    assert re.findall(r"^(\S+) .*not imported", done.stdout, re.MULTILINE) == ["blue-green", "local"], done.stdout
+    assert "platform script" in done.stdout
+    assert "ospec_plugin_local" not in done.stderr
+
+
+def test_services_that_share_their_state_see_their_own_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ospec: Callable[..., Done]
+) -> None:
+    monkeypatch.setenv("OSPEC_HOME", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    runs = {}
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        document = f'id = "{name}"\nstack.deploy = "script"\nscripts.deploy = "true"\n[environments.staging]\n'
+        (tmp_path / name / "ospec.toml").write_text(document)
+        deploy = ("run", "deploy", "-f", f"{name}/ospec.toml", "--yes", "--json")
+        runs[name] = [ospec(*deploy, *more).json["run"] for more in ((), ("-e", "staging"))]
+    of_one = ("-f", "one/ospec.toml")
+    assert [run["run"] for run in ospec("history", *of_one, "--json").json["runs"]] == runs["one"][::-1]
+    assert [run["run"] for run in ospec("history", *of_one, "-e", "staging", "--json").json["runs"]] == runs["one"][1:]
+    assert len(ospec("history", *of_one, "--all", "--json").json["runs"]) == 4
+    assert ospec("show", *of_one, "--json").json["run"] == runs["one"][1]
+    assert ospec("show", *of_one, "--all", "--json").json["run"] == runs["two"][1]
+    other = runs["two"][0]
+    assert ospec("show", *of_one, "--all", other, "--json").json["run"] == other
+    for command in (("show", other), ("abort", other), ("resume", other)):
+        done = ospec(*command, *of_one)
+        assert (done.code, "a run of two" in done.err) == (5, True), command
+
+
+def test_runs_are_looked_up_in_the_store_that_the_document_names(
+    folder: Path, ospec: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def second(home: Path, settings: Any) -> Any:
+        (home / settings["folder"]).mkdir(exist_ok=True)
+        return open_sqlite(home / settings["folder"], {})
+
+    kinds = [*builtin.register_stores(), StoreKind("second", second)]
+    monkeypatch.setattr(builtin, "register_stores", hookimpl(lambda: kinds))
+    text = DOCUMENT.replace('[stack]\ndeploy = "script"\n', "")
+    text += "[state]\nstore = 'second'\nfolder = 'elsewhere'\n[environments.a.stack]\ndeploy = 'script'\n"
+    Path("ospec.toml").write_text(text)
+    run = ospec("run", "deploy", "-e", "a", "--yes", "--json").json["run"]
+    assert not (folder / ".ospec" / "journal.sqlite").exists()
+    assert [one["run"] for one in ospec("history", "--json").json["runs"]] == [run]
+    assert ospec("show", run, "--json").json["run"] == run
+    ended = ospec("abort", run)
+    assert (ended.code, "has ended" in ended.err) == (5, True)
+
+
+def test_without_a_rollback_script_there_is_no_way_back(folder: Path, ospec: Callable[..., Done]) -> None:
+    Path("ospec.toml").write_text(DOCUMENT.replace("rollback =", "undo ="))
+    ospec("run", "deploy", "--release", "v1", "--yes")
+    (folder / "x").write_text("2")
+    ospec("run", "deploy", "--release", "v2", "--yes")
+    done = ospec("run", "rollback", "--yes", "--json")
+    assert (done.code, done.json["outcome"], done.json["error"]["code"]) == (5, "refused", "no-script")
+    assert (current(folder), len(ospec("history").out.splitlines())) == ("v2", 2)
+
+
+def test_a_busy_port_keeps_nobody_from_rendering(folder: Path, ospec: Callable[..., Done]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        document = f'[stack]\ndeploy = "local"\n[scripts]\nstart = "true"\n[plugins.local]\nport = {port}\n'
+        Path("ospec.toml").write_text(document)
+        assert ospec("plan").code == 5
+        assert ospec("render").code == 0
+        assert ospec("render", "--check").code == 0
+
+
+def test_logs_of_what_is_not_there_are_refused(folder: Path, ospec: Callable[..., Done]) -> None:
+    Path("ospec.toml").write_text('[stack]\ndeploy = "local"\n[scripts]\nstart = "true"\n')
+    assert ospec("logs").code == 0
+    for option in ("--slot", "--instance"):
+        done = ospec("logs", option, "nosuch")
+        assert (done.code, f"no {option[2:]} 'nosuch'; there are: none" in done.err) == (2, True)
+
+
+def test_logs_name_the_slots_and_instances_that_there_are() -> None:
+    instances = (Instance("web-0", "web", "running"), Instance("web-1", "web", "running"))
+    live = LiveState((Slot("blue", "blue", "stable", instances=instances), Slot("green", "green", "idle")))
+    for asked in ((None, None), ("blue", "web-1"), ("green", None), (None, "web-0")):
+        _refuse_unknown(live, *asked)
+    for slot, instance, told in (("red", None, "blue, green"), ("green", "web-0", "none"), (None, "web-9", "web-0, ")):
+        with pytest.raises(click.UsageError, match=f"there are: {told}"):
+            _refuse_unknown(live, slot, instance)
+
+
+def test_a_plan_shows_no_difference_that_a_deploy_does_not_make(
+    folder: Path, ospec: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [RenderedFile("ci/new.yml", "new\n"), RenderedFile("ci/mine.yml", "rendered\n")]
+    monkeypatch.setattr(builtin, "render", hookimpl(_render(files)), raising=False)
+    (folder / "ci").mkdir()
+    (folder / "ci" / "mine.yml").write_text("mine\n")
+    shown = ospec("plan").out
+    assert "rendered ci/new.yml\n--- a/ci/new.yml" in shown
+    assert "rendered ci/mine.yml: not used, since the source has this file" in shown
+    assert "+rendered" not in shown
+    assert list(ospec("plan", "--json").json["rendered"]) == ["ci/new.yml"]
+    assert ospec("run", "deploy", "--yes").code == 0
+    (snapshot,) = [one for one in (folder / ".ospec" / "files" / "scripted.default").iterdir() if one.is_dir()]
+    assert (snapshot / "ci" / "mine.yml").read_text() == "mine\n"
+
+
+def _render(files: list[RenderedFile]) -> Callable[..., Any]:
+    def render(ctx: Any) -> list[RenderedFile]:
+        return files
+
+    return render

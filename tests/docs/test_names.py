@@ -99,7 +99,9 @@ def test_every_setting_of_the_local_platform_has_its_row() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tool", "name"), [("command_reference", "cli.md"), ("document_reference", "document.md")], ids=str
+    ("tool", "name"),
+    [("command_reference", "cli.md"), ("document_reference", "document.md"), ("strategy_matrix", "strategies.md")],
+    ids=str,
 )
 def test_a_generated_page_is_current(tool: str, name: str) -> None:
     made = runpy.run_path(str(ROOT / "tools" / f"{tool}.py"))["reference"]()

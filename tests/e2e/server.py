@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 BEHAVIOUR = Path("behaviour.txt").read_text().strip()
+BEGAN = time.monotonic()
 USED = threading.Event()
 """Set by the first request that a user sent: the switch is over."""
 
@@ -47,7 +48,9 @@ class Handler(BaseHTTPRequestHandler):
             BEHAVIOUR == "error-page" and path == "/error"
         )
         USED.set()
-        if BEHAVIOUR == "crashes-after-switch":
+        if BEHAVIOUR == "crashes-after-switch" or (
+            BEHAVIOUR == "crashes-now-and-then" and time.monotonic() > BEGAN + 4
+        ):
             os._exit(3)
         told = {"release": os.environ["OSPEC_RELEASE"], "slot": os.environ["OSPEC_SLOT"], "pid": os.getpid()}
         self.answer(500 if broken else 200, told)

@@ -43,6 +43,20 @@ def test_is_taken_back_after_the_switch(shop: Any, behaviour: str) -> None:
     everything_is_as_before(shop)
 
 
+def test_a_program_that_ends_now_and_then_is_taken_back(shop: Any) -> None:
+    """It is back, and answers well, before anybody has asked it three times."""
+    shop.deploy("good")
+    shop.settings["window"] = 30
+    with Load(shop.url + "/", rate=50, connections=4) as load:
+        report = shop.deploy("bad", "crashes-now-and-then", code=1)
+    load.stop()
+    assert (report["outcome"], report["previous_release"]) == ("restored", "good")
+    assert report["error"]["code"] == "not-healthy"
+    failed = next(step for step in report["steps"] if step["status"] != "ok")
+    assert failed["kind"] == "analyze"
+    everything_is_as_before(shop)
+
+
 def test_errors_on_one_page_end_the_guard_window(shop: Any) -> None:
     shop.deploy("good")
     shop.settings["window"] = 60

@@ -66,6 +66,38 @@ def test_up_after_everything_was_killed(shop: Any, until: Any) -> None:
     shop.serves("v2")
 
 
+def test_down_ends_everything_though_the_state_is_damaged(shop: Any) -> None:
+    shop.deploy("v1")
+    state = next((shop.home / "local").glob("*/state.json"))
+    state.write_text("{")
+    assert shop.ospec("status", code=1)["error"]["code"] == "state-broken"
+    down = shop.begin("down", "--yes")
+    _, told = down.communicate(timeout=60)
+    assert down.returncode == 0
+    assert f"{state}.broken-" in told
+    assert shop.processes() == []
+    assert shop.deploy("v2")["outcome"] == "promoted"
+    shop.serves("v2")
+
+
+def test_what_the_document_cannot_do_is_refused_and_hinders_no_return(shop: Any) -> None:
+    shop.deploy("v1")
+    shop.deploy("v2")
+    document = shop.folder / "ospec.toml"
+    good = document.read_text()
+    no_start = good.replace("\nstart =", "\nstrat =") + '[processes.w]\nstart = "sleep 1000"\nport = false\n'
+    moved = good.replace(f"port = {shop.port}", f"port = {shop.port + 3000}")
+    with Load(shop.url + "/", rate=200) as load:
+        for wrong, code in ((no_start, "no-process"), (moved, "address-changed")):
+            document.write_text(wrong)
+            for command in (("plan",), ("run", "deploy", "--yes")):
+                assert shop.ospec(*command, code=5)["error"]["code"] == code
+        assert shop.ospec("run", "rollback", "--yes")["release"] == "v1"
+    assert load.stop().failed == 0
+    document.write_text(good)
+    shop.serves("v1")
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, None], ids=["SIGINT", "SIGTERM", "abort"])
 def test_an_abort_returns_without_a_lost_request(shop: Any, until: Any, finished: Any, how: Any) -> None:
     shop.deploy("v1")

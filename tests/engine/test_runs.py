@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import pytest
 from attrs import evolve
-from ospec import flow, upkeep
+from ospec import flow, touched, upkeep
 from ospec.engine.journal import RunState, fold
 from ospec.engine.report import report
 from ospec.errors import ExitCode, FatalError, OspecError, RefusedError, RetryableError
@@ -233,6 +233,23 @@ def test_rollback_to_a_warm_and_to_a_cold_release(
     assert "v1" in caught.value.message
 
 
+def test_a_rollback_after_a_rollback_goes_further_back(project: Project, heap: Any, quiet: Any) -> None:
+    for number in range(1, 5):
+        deploy(project, quiet, f"v{number}", str(number))
+
+    def back(to: str | None = None) -> str:
+        flow.roll_back(project, plan_rollback, Wish(to=to, probe_rate=0), quiet)
+        return serving(heap)
+
+    assert [back(), back(), back()] == ["v3", "v2", "v1"]
+    with pytest.raises(RefusedError) as caught:
+        back()
+    assert (caught.value.code, "v4" in caught.value.message) == ("nothing-to-roll-back", True)
+    assert [back("v4"), back()] == ["v4", "v3"]
+    deploy(project, quiet, "v5", "5")
+    assert back() == "v3"
+
+
 def test_a_warm_slot_is_retired_by_the_first_command_after_its_time(
     make_project: Callable[[Target], Project], target: Target, heap: Any, quiet: Any
 ) -> None:
@@ -245,6 +262,24 @@ def test_a_warm_slot_is_retired_by_the_first_command_after_its_time(
     upkeep.tidy(project, everything_warm=False, older_than_days=90)
     assert "blue" not in heap.slots
     assert project.store().timers("shop", "default") == {}
+
+
+def test_who_stops_a_command_is_told_what_it_touched(
+    make_project: Callable[[Target], Project], target: Target, heap: Any, quiet: Any
+) -> None:
+    project = make_project(target)
+    deploy(project, quiet, "v1", "1")
+    touched.forget()
+    project.observe()
+    plan_deploy(project, Wish())
+    assert touched.look_at() == ""
+    heap.before["retire"] = lambda ctx: (_ for _ in ()).throw(KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt):
+        upkeep.take_down(project)
+    assert "ospec status" in touched.look_at()
+    heap.before.clear()
+    state = deploy(project, quiet, "v2", "2")
+    assert f"ospec show {state.run}" in touched.look_at()
 
 
 def test_up_brings_back_a_slot_that_is_not_whole(project: Project, heap: Any, quiet: Any) -> None:
@@ -427,6 +462,25 @@ def test_a_guardrail_that_does_not_hold_keeps_users_where_they_are(
     assert asked == [({"guardrails.lint": True}, "good"), ({"guardrails.lint": True}, "bad")]
 
 
+def test_a_step_that_would_end_the_program_is_named(
+    make_project: Callable[[Target], Project], target: Target, heap: Any, quiet: Any
+) -> None:
+    project = make_project(evolve(target, protections=(Protection("guardrails.lint", True, "x"),)))
+
+    def check(run: Any, values: Any) -> Any:
+        raise SystemExit(2)
+
+    project.registry = evolve(
+        project.registry,
+        guardrails={"lint": Guardrail("lint", ("guardrails.lint",), check)},
+        sources={**project.registry.sources, ("guardrail", "lint"): "heap"},
+    )
+    state = deploy(project, quiet, "v1", "1")
+    assert ended(state) == ("failed", ExitCode.FAILED)
+    assert state.error is not None
+    assert (state.error["code"], "SystemExit: 2" in state.error["message"]) == ("plugin-bug", True)
+
+
 def network(on_switch: Callable[[Any], None], what: Literal["stop", "warn"]) -> types.ModuleType:
     """A plugin that answers beside the platform."""
     module = types.ModuleType("network_plugin")
@@ -508,6 +562,36 @@ def test_a_release_that_was_cut_and_aborted_is_nothing_to_go_back_to(
     assert serving(heap) == "v1"
 
 
+@pytest.mark.parametrize("at", [5, 20])
+def test_what_an_open_run_needs_is_never_pruned(
+    make_project: Callable[[Target], Project],
+    target: Target,
+    heap: Any,
+    quiet: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    at: int,
+) -> None:
+    """Killed as it tests what it built, and as it watches its release serve."""
+    kept = evolve(target, keep_releases=1, deployment=evolve(target.deployment, keep_seconds=600.0))
+    project = make_project(kept)
+    deploy(project, quiet, "v1", "1")
+    with monkeypatch.context() as patch:
+        _kill_at(patch, at, "after")
+        with pytest.raises(Killed):
+            deploy(project, quiet, "v2", "2")
+    before = dict(heap.slots)
+    snapshots = sorted(project.files_folder().iterdir())
+    if at == 20:
+        assert serving(heap) == "v2"
+    assert upkeep.tidy(project, everything_warm=True, older_than_days=0) == ([], 0, 0)
+    assert (heap.slots, sorted(project.files_folder().iterdir())) == (before, snapshots)
+    assert [one["release"]["name"] for one in project.known_releases()] == ["v1"]
+    state = flow.resume(project, Wish(probe_rate=0), quiet)
+    assert state is not None
+    assert ended(state) == ("promoted", ExitCode.OK)
+    assert serving(heap) == "v2"
+
+
 def test_a_run_that_was_promoted_is_rolled_back_not_aborted(project: Project, heap: Any, quiet: Any) -> None:
     """An abort that comes as a run ends: the release is promoted, and going back is another run."""
     deploy(project, quiet, "v1", "1")
@@ -524,10 +608,11 @@ def test_a_run_that_was_promoted_is_rolled_back_not_aborted(project: Project, he
 def test_what_a_script_prints_is_cut_and_masked(
     make_project: Callable[[Target], Project], target: Target, quiet: Any
 ) -> None:
-    scripts = {**target.scripts, "test": Script("test", "head -c 9000000 /dev/zero; echo; echo token $TOKEN; exit 1")}
-    made = evolve(target, scripts=scripts, variables={"TOKEN": "${MY_TOKEN}"})
+    command = 'head -c 9000000 /dev/zero; echo; echo token $TOKEN; printf %s "$PEM_KEY"; exit 1'
+    scripts = {**target.scripts, "test": Script("test", command)}
+    made = evolve(target, scripts=scripts, variables={"TOKEN": "${CANARY}", "PEM_KEY": "${PEM}"})
     project = make_project(made)
-    project.secrets = values_of(made, {}, {"MY_TOKEN": "hunter2-canary"})
+    project.secrets = values_of(made, {}, {"CANARY": "hunter2-canary", "PEM": "-- BEGIN --\nhunter2-canary-2\n"})
     state = deploy(project, quiet, "v1", "1")
     assert ended(state) == ("failed", ExitCode.FAILED)
     kept = str([record.body for record in project.store().records(state.run)])

@@ -286,12 +286,6 @@ FRAGMENTS = (
 )
 
 
-@pytest.mark.parametrize(("text", "place"), [("? - b:\n", "1:3"), ("x:\n  ? {a: 1}\n  : 2\n", "2:5")])
-def test_a_key_of_yaml_is_no_table(text: str, place: str) -> None:
-    with pytest.raises(DocumentFaults, match=rf"ospec.yaml:{place}: .*cannot be a key"):
-        load_text(text, Path("ospec.yaml"))
-
-
 @pytest.mark.parametrize("name", ["ospec.toml", "ospec.yaml"])
 @settings(max_examples=200, deadline=None)
 @given(parts=st.lists(st.sampled_from(FRAGMENTS), max_size=9))
@@ -307,6 +301,7 @@ def test_any_text_is_a_document_or_has_faults(name: str, parts: list[str]) -> No
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
+        ("? - b: 1\n: c", "ospec.yaml:1:3: no valid YAML: a list or table stands where a key is expected"),
         ("a: !!int x", "ospec.yaml:1:4: no valid YAML: 'x' does not fit its tag tag:yaml.org,2002:int"),
         ("a:\n  b: 2024-13-45", "ospec.yaml:2:6: no valid YAML: '2024-13-45' does not fit its tag"),
     ],
@@ -319,3 +314,15 @@ def test_merged_tables_of_yaml() -> None:
     text = "deployment: {analysis: {interval: 5, metrics: [&m {name: a}, {<<: *m, thresholdRange: {max: 1}}]}}"
     metrics = load_text(text, Path("ospec.yaml")).document.deployment.analysis.metrics
     assert [(one.name, one.threshold_range.max) for one in metrics] == [("a", None), ("a", 1)]
+
+
+def test_an_include_that_leaves_the_folder_is_a_fault_in_every_environment() -> None:
+    text = "include = ['dist', '..x/.y', '../x', '/abs', ' ']\n[environments.staging]\ninclude = ['a/../../b', 'a/..']"
+    expected = "expected a path or pattern below the document's folder"
+    assert faults_of(text) == [
+        f"ospec.toml:1:30 include[2]: found text '../x', {expected}",
+        f"ospec.toml:1:38 include[3]: found text '/abs', {expected}",
+        f"ospec.toml:1:46 include[4]: found text ' ', {expected}",
+        f"ospec.toml:3:12 environments.staging.include[0]: found text 'a/../../b', {expected}",
+        f"ospec.toml:3:25 environments.staging.include[1]: found text 'a/..', {expected}",
+    ]

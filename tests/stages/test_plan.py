@@ -78,6 +78,17 @@ def test_golden(name: str, live: LiveState) -> None:
     assert found == json.loads(file.read_text())
 
 
+def test_steps_that_end_instances_have_the_time_that_the_platform_needs_for_it() -> None:
+    short, long = planned(SECOND), planned(SECOND, stop_seconds=50.0)
+    more = {
+        step.id: step.timeout_seconds - before.timeout_seconds
+        for before, step in zip((*short.steps, *short.failure_steps), (*long.steps, *long.failure_steps), strict=True)
+        if step != before
+    }
+    assert {step_id.partition("-")[2] for step_id in more} == {"deploy", "retire", "rollback"}
+    assert set(more.values()) == {50.0}
+
+
 def test_a_plan_round_trips_and_its_hash_is_stable() -> None:
     plan = planned(SECOND)
     again = from_json(json.loads(json.dumps(to_json(plan))), Plan)

@@ -130,6 +130,22 @@ def test_an_environment_may_say_a_part_of_a_table() -> None:
     assert target_of(BY_ENVIRONMENT, "staging").scripts["build"] == Script("build", "make", 9.0)
 
 
+def test_an_environment_may_say_more_of_a_command_that_stands_alone() -> None:
+    text = "scripts = { test = 'make test', build = ['make'], start = 'run' }\n"
+    text += "[environments.ci.scripts]\ntest.timeout_seconds = 3\nbuild = { run = 'make ci', timeout_seconds = 4 }\n"
+    target = target_of(text, "ci")
+    assert target.scripts["test"] == Script("test", "make test", 3.0)
+    assert target.scripts["build"] == Script("build", "make ci", 4.0)
+    assert target.processes["web"].command == "run"
+    assert target_of(text).scripts["test"] == Script("test", "make test")
+
+
+def test_a_document_as_a_whole_is_a_place_without_a_path() -> None:
+    loaded = load_text("stack.deploy = 'x'", Path("/srv/my-shop/ospec.toml"))
+    assert loaded.locate("").endswith("ospec.toml:1:1")
+    assert refusal_of("a = 1 # deploy =").where.endswith("ospec.toml:1:1")
+
+
 def test_slots_are_no_environments() -> None:
     error = refusal_of(BY_ENVIRONMENT, "blue")
     assert error.code == "unknown-environment"
@@ -226,6 +242,23 @@ def test_variables_hold_no_value_of_the_environment() -> None:
     target = target_of(text, environ={"SECRET": "hunter2", "FLAG": "e"}, variables={"FLAG": "open$"})
     assert target.variables == {"A": "x-${SECRET}-open$$-${UNSET}"}
     assert "hunter2" not in str(to_json(target))
+
+
+def test_a_health_url_holds_no_value_of_the_environment_either() -> None:
+    text = "monitoring.health_check_url = 'http://u:${SECRET}@${FLAG}/health'"
+    target = target_of(text, environ={"SECRET": "hunter2"}, variables={"FLAG": "open"})
+    assert target.health_check_url == "http://u:${SECRET}@open/health"
+    assert "hunter2" not in str(to_json(target))
+
+
+def test_what_starts_nothing_needs_no_value_but_those_that_say_who_works() -> None:
+    text = "name = 'x${UNSET}'\nplugins.local.host = '${HOST}'"
+    assert refusal_of(text).code == "unset-variable"
+    target = target_of(text, starts_nothing=True, environ={"HOST": "h"})
+    assert (target.name, target.plugins["local"]["host"]) == ("x${UNSET}", "h")
+    for used in ("stack.deploy = '${A}'", "deployment.strategy = '${A}'", "state.store = '${A}'"):
+        error = refusal_of(f"name = '${{B}}'\n{used}", starts_nothing=True)
+        assert error.message == "not set: ${A}"
 
 
 # -- health -----------------------------------------------------------------------------------------------------------

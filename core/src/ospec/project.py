@@ -11,7 +11,7 @@ from attrs import define, evolve, field, frozen
 
 from ospec import aliases, builtin
 from ospec.converter import from_stored_json
-from ospec.errors import FatalError, OspecError, RefusedError
+from ospec.errors import DocumentError, FatalError, OspecError, RefusedError
 from ospec.host.call import Host
 from ospec.host.discover import load_plugins
 from ospec.host.registry import Registry, collect
@@ -41,6 +41,8 @@ class Choice:
     file: Path | None = None
     environment: str | None = None
     variables: Mapping[str, str] = field(factory=dict)
+    starts_nothing: bool = False
+    """Whether unset references may stay, since no program is started that would need their values."""
 
 
 @define(kw_only=True)
@@ -73,18 +75,7 @@ class Project:
     def store(self) -> Store:
         """The store, opened (and made) at first use."""
         if self._store is None:
-            settings = dict(self.target.extra.get("state") or {})
-            name = str(settings.pop("store", self.platform.default_store))
-            kind = self.registry.stores.get(name)
-            if kind is None:
-                raise RefusedError(
-                    f"nothing installed brings the store {name!r}; known: {', '.join(sorted(self.registry.stores))}",
-                    code="unknown-store",
-                    where=self.loaded.locate("state.store"),
-                    hints=(f"pip install ospec-plugin-{name}, and put it into plugins.enabled",),
-                )
-            make_home(self.home)
-            self._store = kind.open(self.home, settings)
+            self._store = open_store(self.loaded, self.target, self.registry, self.platform, self.home)
         return self._store
 
     @property
@@ -169,8 +160,8 @@ class Project:
         return live
 
     def refuse_unset(self) -> None:
-        """Raise `DocumentError` where a variable refers to something that is not set."""
-        refuse_unset(self.secrets, {name: self.loaded.locate(f"variables.{name}") for name in self.target.variables})
+        """Raise `DocumentError` where something that is looked up when it is used is not set."""
+        refuse_unset(self.secrets, self.loaded.locate)
 
     def files(self, release_id: str) -> Path:
         """The snapshot folder of a release."""
@@ -198,7 +189,7 @@ def open_project(choice: Choice, telemetry: Telemetry) -> Project:
         RefusedError: a plugin is missing, cannot do what is asked, or nothing enforces a protection.
     """
     loaded = load(find_document(choice.file, Path.cwd()))
-    target = resolve(loaded, choice.environment, variables=choice.variables)
+    target = resolve(loaded, choice.environment, variables=choice.variables, starts_nothing=choice.starts_nothing)
     judge = target.deployment.analysis.judge
     wanted = aliases.plugin_names_for(target.platform, target.strategy, judge)
     monitoring = target.extra.get("monitoring") or {}
@@ -239,6 +230,56 @@ def open_project(choice: Choice, telemetry: Telemetry) -> Project:
         warnings=(*loaded.warnings, *plugins.warnings),
         telemetry=telemetry,
     )
+
+
+def open_journal(choice: Choice) -> tuple[str, Store]:
+    """The document's service and the store of its runs; nothing has to be there but who says which store that is.
+
+    Raises:
+        RefusedError: nothing was ever stored (``no-runs``).
+    """
+    loaded = load(find_document(choice.file, Path.cwd()))
+    target = _any_target(loaded, choice)
+    wanted = aliases.plugin_names_for(target.platform, target.strategy)[:1]
+    registry = collect(load_plugins(wanted, loaded.document.plugins.enabled, {"core": builtin}))
+    platform = _registered(registry.platforms, target.platform, "platform", loaded, "stack.deploy")
+    return target.service, open_store(loaded, target, registry, platform, home_of(loaded.path.parent), make=False)
+
+
+def _any_target(loaded: Loaded, choice: Choice) -> Target:
+    """The target that was asked for; any, where none was and the document alone says not where to deploy."""
+    for environment in (choice.environment, *loaded.document.environments):
+        try:
+            return resolve(loaded, environment, variables=choice.variables, starts_nothing=True)
+        except DocumentError as error:
+            if choice.environment or error.code != "no-platform":
+                raise
+            refused = error
+    raise refused
+
+
+def open_store(
+    loaded: Loaded, target: Target, registry: Registry, platform: Platform, home: Path, *, make: bool = True
+) -> Store:
+    """The store that the document, or else the platform, names; without `make` a folder without one is refused."""
+    settings = dict(target.extra.get("state") or {})
+    name = str(settings.pop("store", platform.default_store))
+    kind = registry.stores.get(name)
+    if kind is None:
+        raise RefusedError(
+            f"nothing installed brings the store {name!r}; known: {', '.join(sorted(registry.stores))}",
+            code="unknown-store",
+            where=loaded.locate("state.store"),
+            hints=(f"pip install ospec-plugin-{name}, and put it into plugins.enabled",),
+        )
+    if name == "sqlite" and not make and not (home / "journal.sqlite").exists():
+        raise RefusedError(
+            f"there is no run in {home} yet",
+            code="no-runs",
+            hints=("deploy: ospec run deploy", "or name the document: -f FILE"),
+        )
+    make_home(home)
+    return kind.open(home, settings)
 
 
 def _check_settings(

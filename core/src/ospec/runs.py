@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 
 from attrs import define
 
+from ospec import touched
 from ospec.converter import from_stored_json, to_json
 from ospec.engine.execute import Control, Execution
 from ospec.engine.journal import Journal, RunState, error_json, fold, new_run_id
@@ -122,6 +123,7 @@ def ask_owner_to_abort(project: Project, run: str | None = None) -> RunState | N
     if opened is None or store.owner(*key) is None:
         return None
     check_run(opened, run)
+    touched.touch(f"run {opened.run} was asked to return and goes on with that: ospec show {opened.run}")
     store.send(opened.run, "abort", {"pid": os.getpid()})
     wait_seconds = project.target.rollback_timeout_seconds + _STEP_END_SECONDS
     deadline = time.monotonic() + wait_seconds
@@ -188,6 +190,7 @@ def begin(held: Held, plan: Plan, watcher: Watcher, probe_rate: float) -> RunSta
     seen = held.project.seen or held.project.observe()  # the plan was just made from it
     body = {"run": run, "plan": to_json(plan), "address": seen.address}
     tell = _teller(held.project, state, watcher, run)
+    touched.touch(_then(run))
     journal = Journal.start(held.project.store(), held.lease, header, body, tell)
     return _execute(held, plan, journal, state, watcher, probe_rate)
 
@@ -206,6 +209,7 @@ def take_over(
     plan = from_stored_json(state.started["plan"], Plan)
     if not (abort or rerun):
         _refuse_to_rerun(state, plan)
+    touched.touch(_then(header.run))
     if abort or state.failing:  # the cut step is not tried again, which would have ended what it left running
         _end_what_was_left(state)
     tell = _teller(held.project, state, watcher, header.run)
@@ -215,6 +219,10 @@ def take_over(
             "path-changed", aborted=True, error=error_json(OspecError("aborted on request", code="cancelled"))
         )
     return _execute(held, plan, journal, state, watcher, probe_rate)
+
+
+def _then(run: str) -> str:
+    return f"see how far it came: ospec show {run}, then ospec resume or ospec abort"
 
 
 def _end_what_was_left(state: RunState) -> None:
@@ -305,6 +313,7 @@ def unit(project: Project, plan: Plan, role: str) -> Unit:
     if release is None:
         raise FatalError("there is no previous release", code="no-slot")
     target = plan.target if release.id == plan.release.id else project.target_of(release.id, plan.target)
+    project.secrets.watch(target)
     return Unit(release, target, project.files(release.id))
 
 
@@ -358,9 +367,11 @@ def retire_due(held: Held, *, everything: bool = False, but: str = "") -> list[s
     project, gone = held.project, []
     timers = project.store().timers(*held.key)
     live = project.observe() if timers or everything else LiveState()
+    opened = open_plan(held)
+    used = {but, *((opened.stable_slot, opened.candidate_slot) if opened else ())}
     for slot in live.slots:
         at = timers.get(slot.id, 0.0 if everything else None)
-        if at is None or but in (slot.id, slot.label) or slot.role != "idle" or slot.weight_percent:
+        if at is None or not used.isdisjoint((slot.id, slot.label)) or slot.role != "idle" or slot.weight_percent:
             continue
         if everything or at <= time.time() or slot.ready == 0:
             _retire(project, slot.id)
@@ -370,6 +381,13 @@ def retire_due(held: Held, *, everything: bool = False, but: str = "") -> list[s
         if slot_id not in idle:
             project.store().set_timer(*held.key, slot_id, None)
     return gone
+
+
+def open_plan(held: Held) -> Plan | None:
+    """The plan of the open run: what it is about to use, or may have to return to, is nobody's to remove."""
+    store = held.project.store()
+    opened = store.open_header(*held.key)
+    return from_stored_json(fold(store.records(opened.run)).started["plan"], Plan) if opened else None
 
 
 def retire_all(held: Held) -> None:
@@ -385,9 +403,13 @@ def _retire(project: Project, slot_id: str | None) -> None:
         target=project.target,
         home=project.home,
         secrets=project.secrets,
-        deadline=Deadline.after(project.target.deployment.drain_seconds + _STOP_SECONDS),
+        deadline=Deadline.after(
+            project.target.deployment.drain_seconds + project.platform.stop_seconds(project.target) + _STOP_SECONDS
+        ),
         slot=slot_id,
+        log=project.telemetry.warnings.append,
     )
+    touched.touch("see what is there: ospec status")
     project.host.call_one("retire", ctx, project.plugins[0])
 
 
@@ -406,6 +428,8 @@ def prune(held: Held) -> int:
     project, store = held.project, held.project.store()
     live = {release.id for slot in project.observe().slots for release in slot.releases}
     known = [one["release"]["id"] for one in store.releases(*held.key)]
+    opened = open_plan(held)
+    live |= {release.id for release in (opened.release, opened.previous) if release} if opened else set()
     kept = {*known[: project.target.keep_releases], *(one for one in known if one in live)}
     for release_id in known:
         if release_id not in kept:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from ospec import touched
 from ospec.project import Project
 from ospec.runs import close_taken_down, forget_logs, hold, prune, retire_all, retire_due
 
@@ -22,6 +23,7 @@ def tidy(project: Project, *, everything_warm: bool, older_than_days: float) -> 
     """Retire what is over, remove what nothing needs: (slots, snapshot folders, runs) that went."""
     with hold(project) as held:
         slots = retire_due(held, everything=everything_warm)
+        touched.touch("what was removed is gone: ospec history, ospec status")
         runs = project.store().forget_runs(time.time() - older_than_days * 86400, keep=20)
         forget_logs(project)
         return slots, prune(held), runs

@@ -296,8 +296,8 @@ def _cut_after(times: int, real: Callable[..., Any]) -> Callable[..., Any]:
 
 def test_everything_stops_in_maintenance_and_the_next_release_starts(four: Any) -> None:
     with pytest.raises(FatalError) as caught:
-        four.batch("v2", 0, 0)
-    assert caught.value.code == "slot-serves"
+        four.batch("v2", 0, 0, least_ready=1, deadline=Deadline.after(0.5))
+    assert caught.value.code == "too-few-ready"
     old = [four.record(f"{four.slot_key('blue')}.{one.id}") for one in four.observe().stable.instances]
     four.switch({"blue": 0.0}, maintenance=Maintenance())
     made = four.batch("v2", 0, 0)
@@ -321,6 +321,20 @@ def test_back_to_the_old_release_after_everything_stopped(four: Any) -> None:
     four.healthy("v1", "blue")
     four.switch({"blue": 100.0})
     assert (four.ask(), inside(four)) == ((200, "v1"), {"v1": 4})
+
+
+def test_everything_stops_though_it_serves_where_nobody_has_to_be_left(four: Any, until: Callable[..., None]) -> None:
+    """As a recreate rollout does that answers nothing for maintenance; and its way back."""
+    four.batch("v2", 0, 0)
+    assert four.ask()[0] == 503
+    four.batch("v2", 4, 0)
+    four.healthy("v2", "blue")
+    assert four.ask() == (200, "v2")
+    four.rollback("v1", "blue", batch=Batch(0, 0))
+    four.rollback("v1", "blue", batch=Batch(4, 0))
+    four.healthy("v1", "blue")
+    assert four.ask() == (200, "v1")
+    assert four.observe().stable.weight_percent == 100.0
 
 
 def test_health_asks_only_the_release(four: Any) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +124,31 @@ def test_taken_away_without_a_supervisor_nothing_is_left(service: Any, listens: 
     assert not service.place.runtime.exists()
 
 
+@pytest.mark.parametrize("supervisor", ["lives", "killed"])
+@pytest.mark.parametrize("content", ["", "{", '{"version": 1, "host": 3}', None], ids=str)
+def test_taken_away_without_a_state_that_can_be_read_nothing_is_left(
+    service: Any, until: Any, listens: Any, left_of: Any, content: str | None, supervisor: str
+) -> None:
+    """Another state than the one that what runs was started from; None: the file is gone."""
+    service.serve("v1")
+    service.deploy("v2", "green")
+    if supervisor == "killed":
+        service.kill("supervisord")
+    if content is None:
+        service.place.state.unlink()
+    else:
+        service.place.state.write_text(content)
+    told: list[str] = []
+    service.retire(log=told.append)
+    until(lambda: left_of(service.folder) == [])  # a launcher that had just begun ends by itself
+    assert not listens(service.port)
+    aside = list(service.place.root.glob("state.json.broken-*"))
+    assert [path.read_text() for path in aside] == ([] if content is None else [content])
+    assert all(str(path) in told[0] for path in aside)
+    service.serve("v3")
+    assert service.ask() == (200, "v3")
+
+
 def test_a_slot_is_taken_away_without_a_supervisor(service: Any) -> None:
     service.serve("v1")
     service.serve("v2", "green")
@@ -188,6 +215,74 @@ def test_a_warm_slot_makes_room_though_nothing_can_be_asked(service: Any, until:
     service.switch({"blue": 100.0})
     until(lambda: service.observe().problems == ())
     assert service.ask() == (200, "v3")
+
+
+def alone(service: Any) -> None:
+    """One instance a slot: once it is gone, a keeper that starts again learns its variables from nobody."""
+    web = service.target.processes["web"]
+    service.target = evolve(service.target, processes={"web": evolve(web, instances=1)})
+
+
+def kill_at_once(service: Any, until: Any, *programs: str) -> None:
+    """SIGKILL programs before one of them can be started again, which then happens at once: none ended young."""
+    supervisor = Residents(service.place).supervisor
+    until(lambda: {one["statename"] for one in supervisor.programs().values()} == {"RUNNING"})
+    for pid in [service.record(program)["pid"] for program in programs]:
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_a_launcher_that_waits_for_its_variables_is_known_and_taken_away(
+    service: Any, until: Any, left_of: Any
+) -> None:
+    """Keeper, instances and supervisor go one after the other: instances that begin again meet none of them."""
+    alone(service)
+    service.serve("v1")
+    service.serve("v2", "green")
+    keys = [service.slot_key(label) for label in ("blue", "green")]
+    kill_at_once(service, until, "keeper", *(f"{key}.web-0" for key in keys))
+    time.sleep(0.15)
+    service.kill("supervisord")
+    assert service.rollback("v2", "green").changed
+    service.healthy("v2", "green")
+    service.retire()
+    assert left_of(service.folder) == []
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.02, 0.05, 0.1])
+def test_an_instance_that_begins_while_its_supervisor_ends_is_there_once(
+    service: Any, until: Any, left_of: Any, pause: float
+) -> None:
+    """Every recorded process is killed, the supervisor later than instances, which it starts again until then."""
+    alone(service)
+    service.serve("v1")
+    kill_at_once(service, until, *(name for name in everything(service) if name != "supervisord"))
+    time.sleep(pause)
+    service.kill("supervisord")
+    assert service.rollback("v1", "blue").changed
+    service.healthy("v1", "blue")
+    service.switch({"blue": 100.0})
+    until(lambda: service.observe().problems == ())
+    assert len([line for line in left_of(service.folder) if "server.py" in line]) == 1
+    service.retire()
+    assert left_of(service.folder) == []
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.03, 0.08])
+def test_sockets_that_vanish_while_instances_begin_lose_nobody(
+    service: Any, until: Any, left_of: Any, pause: float
+) -> None:
+    alone(service)
+    service.serve("v1")
+    kill_at_once(service, until, "keeper", f"{service.slot_key('blue')}.web-0")
+    time.sleep(pause)
+    shutil.rmtree(service.place.runtime)
+    service.rollback("v1", "blue")
+    service.healthy("v1", "blue")
+    until(lambda: service.observe().problems == ())
+    assert service.ask() == (200, "v1")
+    assert len([line for line in left_of(service.folder) if "server.py" in line]) == 1
+    service.retire()
+    assert left_of(service.folder) == []
 
 
 def test_the_end_of_the_command_and_its_terminal_touch_nothing(service: Any) -> None:

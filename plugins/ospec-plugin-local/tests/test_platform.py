@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +207,42 @@ def test_a_program_that_ends_at_once_is_gone_and_says_why(service: Any, until: A
 def test_a_program_that_starts_slowly_is_starting(service: Any) -> None:
     service.deploy("v1", program="import time; time.sleep(600)\n")
     assert {(one.healthy, one.starting, one.gone) for one in service.health("v1", "blue")} == {(False, True, False)}
+
+
+def test_a_program_that_ended_after_it_was_well_is_gone_until_it_has_lived_for_a_while(
+    service: Any, until: Any
+) -> None:
+    slot = service.deploy("v1").slot.id
+    service.healthy("v1", slot)
+    until(lambda: all(one.healthy for one in service.health("v1", slot)))
+    time.sleep(1.1)  # a program that ends within a second is started again a second later
+    first = service.kill(f"{service.slot_key(slot)}.web-0")
+    until(lambda: pids.same(service.record(f"{service.slot_key(slot)}.web-0")))
+    until(lambda: all(one.starting or one.healthy for one in service.health("v1", slot)))
+    one, other = service.health("v1", slot)
+    assert (one.healthy, one.gone, other.healthy) == (False, True, True), first
+    assert "started 2 times" in one.detail
+    service.healthy("v1", slot)
+
+
+def test_a_program_that_ends_before_it_was_ever_well_may_do_so(service: Any, until: Any) -> None:
+    """It finds something missing that it needs, and is well at its second start."""
+    impatient = (
+        "import pathlib, os\n"
+        "mark = pathlib.Path(os.environ['MARK'] + os.environ['PORT'])\n"
+        "if not mark.exists():\n    mark.touch()\n    raise SystemExit(1)\n"
+    )
+    service.target = evolve(service.target, variables={"MARK": str(service.folder / "mark")})
+    slot = service.deploy("v1", program=impatient + service.server).slot.id
+    until(lambda: all(service.record(f"{service.slot_key(slot)}.web-{n}").get("starts") == 2 for n in (0, 1)))
+    answers = []
+
+    def well() -> bool:
+        answers.append(service.health("v1", slot))
+        return all(one.healthy for one in answers[-1])
+
+    until(well)
+    assert not [one for results in answers for one in results if one.gone and "it had been well" in one.detail]
 
 
 def test_a_program_that_answers_badly_is_unhealthy_with_its_answer(service: Any, until: Any) -> None:

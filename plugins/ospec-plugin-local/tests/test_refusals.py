@@ -67,9 +67,21 @@ def test_what_only_a_shell_can_judge_is_left_to_it(service: Any, command: str, u
     until(lambda: any(one.gone for one in service.health("v1", "blue")))
 
 
-def test_no_process_at_all(service: Any) -> None:
-    service.target = evolve(service.target, processes={})
-    refused(service, "no-process")
+WITHOUT_WEB = {
+    "no process at all": {},
+    "only a worker": {"jobs": Process("jobs", "sleep 1000", port=False)},
+    "only another with a port": {"admin": Process("admin", "sleep 1000")},
+    "one without a port": {"web": Process("web", "sleep 1000", port=False)},
+}
+
+
+@pytest.mark.parametrize("processes", WITHOUT_WEB.values(), ids=WITHOUT_WEB)
+def test_nothing_that_could_answer_the_users(service: Any, processes: dict[str, Process]) -> None:
+    service.target = evolve(service.target, processes=processes)
+    (obstacle,) = service.observe().obstacles
+    assert obstacle.of_document
+    error = refused(service, "no-process")
+    assert (obstacle.code, obstacle.message) == (error.code, error.message)
 
 
 class Missing:

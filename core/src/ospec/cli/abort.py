@@ -8,6 +8,7 @@ import click
 
 from ospec.cli.options import choice, json_option, measuring, opened, project_options
 from ospec.cli.runs_by_id import choice_of_run
+from ospec.errors import ExitCode
 
 
 @click.command("abort")
@@ -19,14 +20,14 @@ def command(
 ) -> int:
     """End the open run and return to the previous release.
 
-    Exits with 0 once that is done. The process that executes the run is asked to do it; where it is dead, this one
-    does it in its place.
+    Exits with 0 once that is done, as `exit_code` of --json has it. The process that executes the run is asked to do
+    it; where it is dead, this one does it in its place.
     """
     from ospec import flow
     from ospec.cli.finish import execute
     from ospec.planning import Wish
 
-    given, run = choice_of_run(choice(file, environment, variables), run)
+    given, run = choice_of_run(choice(file, environment, variables, starts_nothing=True), run)
     with opened(given, measuring(None, None)) as project:
-        code = execute(as_json, lambda watcher: flow.abort(project, Wish(run=run), watcher))
-    return 0 if code == 130 else code
+        asked_for = {int(ExitCode.ABORTED): int(ExitCode.OK)}
+        return execute(as_json, lambda watcher: flow.abort(project, Wish(run=run), watcher), means=asked_for)

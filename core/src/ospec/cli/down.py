@@ -22,7 +22,7 @@ def command(file: Path | None, environment: str | None, variables: tuple[str, ..
     """
     from ospec import upkeep
 
-    with opened(choice(file, environment, variables)) as project:
+    with opened(choice(file, environment, variables, starts_nothing=True)) as project:
         target = project.target
         if not yes:
             if as_json or not sys.stdin.isatty():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import click
 
 from ospec.cli.output import print_json, show_failure, show_summary
 from ospec.cli.progress import watcher
+from ospec.cli.streams import tell
 from ospec.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -17,11 +17,17 @@ if TYPE_CHECKING:
     from ospec.runs import Watcher
 
 
-def execute(as_json: bool, run: Callable[[Watcher], RunState | None], nothing: str = "there is no open run") -> int:
+def execute(
+    as_json: bool,
+    run: Callable[[Watcher], RunState | None],
+    nothing: str = "there is no open run",
+    means: Mapping[int, int] | None = None,
+) -> int:
     """Run something that is watched, print its report, and give its exit code.
 
     Args:
         nothing: what to say where `run` gives None: there was nothing to do.
+        means: exit codes of the run that mean another one to whoever called the command.
     """
     from ospec.engine.report import report
     from ospec.runs import exit_code
@@ -38,17 +44,20 @@ def execute(as_json: bool, run: Callable[[Watcher], RunState | None], nothing: s
             click.echo(nothing)
         return 0
     code = int(exit_code(state))
-    with contextlib.suppress(OSError):  # whoever reads may have left: what was done does not change by that
-        _tell(report(state), as_json, code)
+    code = (means or {}).get(code, code)
+    _tell({**report(state), "exit_code": code}, as_json, code)
     return code
 
 
 def _tell(made: Mapping[str, Any], as_json: bool, code: int) -> None:
-    if as_json:
-        print_json(made)
-    else:
-        show_summary(made)
+    try:
+        if as_json:
+            print_json(made)
+        else:
+            show_summary(made)
+    except OSError as error:  # whoever reads may have left: what was done does not change by that
+        tell(f"cannot write the report ({error.strerror}): ospec show {made['run']}")
     if made["error"]:
         show_failure(made["error"])
     if code == ExitCode.NOT_RESTORED:
-        click.echo("it was NOT restored: look at ospec status and ospec logs, then ospec run rollback", err=True)
+        tell("it was NOT restored: look at ospec status and ospec logs, then ospec run rollback")

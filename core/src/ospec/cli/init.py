@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -12,39 +13,6 @@ import click
 from ospec.cli.options import json_option
 from ospec.cli.output import print_json, styled
 from ospec.errors import OspecError
-
-_DOCUMENT = """\
-ospec_version = "1.0"
-id = {service}
-name = {name}
-
-[stack]
-deploy = "local"          # real processes on this machine behind a real proxy
-
-[scripts]
-start = {start}           # long-running; gets its port as PORT
-{test}
-[deployment]
-strategy = "blue_green"
-keep_seconds = 3600       # how long the release before stays warm
-
-[deployment.environments]
-blue.instances = {instances}
-green.instances = {instances}
-
-[deployment.traffic_switching]
-validation_checks = ["health_check"]
-rollback_threshold_seconds = 10   # watched so long after the switch, and sent back if it breaks
-
-[monitoring]
-health_checks = [{{ endpoint = {endpoint}, interval_seconds = 1, timeout_seconds = 2 }}]
-
-[plugins]
-enabled = ["local", "blue-green"]
-
-[plugins.local]
-port = {port}
-"""
 
 
 @click.command("init")
@@ -62,7 +30,9 @@ def command(
 
     It asks for the start command and a health path, no more.
     """
-    from ospec.naming import slug
+    from ospec.cli.init_documents import document
+    from ospec.naming import SERVICE_NAME, slug
+    from ospec.stages.load import load_text
 
     if file.exists():
         raise OspecError(
@@ -79,16 +49,22 @@ def command(
         raise click.UsageError("say how the application starts: --start 'COMMAND'")
     if health is None:
         health = click.prompt("Health path", default="/") if asks else "/"
-    service = slug(folder.name).replace(".", "-").replace("_", "-")
-    text = _DOCUMENT.format(
-        service=json.dumps(service),
-        name=json.dumps(folder.name, ensure_ascii=False),
-        start=json.dumps(start, ensure_ascii=False),
-        test=f"test = {json.dumps(test)}\n" if test else "",
+    health = health if health.startswith("/") else f"/{health}"
+    if not re.fullmatch(r"/[^\s\"]*", health):
+        raise click.UsageError(f"--health {health}: expected a path without blanks and quotes, such as /health")
+    service = slug(folder.name).replace(".", "-").replace("_", "-").strip("-")
+    service = service if SERVICE_NAME.fullmatch(service) else "my-service"
+    text = document(
+        file,
+        service=service,
+        name=folder.name,
+        start=start,
+        test=test,
+        health=health,
         instances=instances,
-        endpoint=json.dumps(health if health.startswith("/") else f"/{health}"),
         port=port,
     )
+    load_text(text, file)  # whatever was given: what is written works, or is told to be wrong
     try:
         with file.open("x", encoding="utf-8") as output:
             output.write(text)
@@ -104,16 +80,22 @@ def command(
 
 def _guess(folder: Path) -> tuple[str, str]:
     """(start, test) as the files of the folder suggest; empty where they do not."""
-    package = folder / "package.json"
-    if package.is_file():
-        try:
-            scripts = json.loads(package.read_text(encoding="utf-8")).get("scripts", {})
-        except (OSError, ValueError, AttributeError):
-            scripts = {}
-        return ("npm start" if "start" in scripts else ""), ("npm test" if "test" in scripts else "")
+    scripts = _npm_scripts(folder / "package.json")
+    if "start" in scripts:
+        test = scripts.get("test", "")
+        return "npm start", "npm test" if test and "no test specified" not in test else ""  # npm's own, which fails
     if (folder / "manage.py").is_file():
         return 'python3 manage.py runserver --noreload "127.0.0.1:$PORT"', "python3 manage.py test"
     for name in ("server.py", "app.py", "main.py"):
         if (folder / name).is_file():
             return f"python3 {name}", ""
     return "", ""
+
+
+def _npm_scripts(package: Path) -> dict[str, str]:
+    """The scripts of a package.json; none where it is not there, or not as it should be."""
+    try:
+        scripts = json.loads(package.read_text(encoding="utf-8"))["scripts"]
+        return {name: one for name, one in scripts.items() if isinstance(one, str)}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return {}

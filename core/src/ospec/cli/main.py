@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
+from ospec import touched
+from ospec.cli.interrupts import listen, listen_no_more
 from ospec.cli.lazy import LazyGroup
-from ospec.errors import DocumentError, ExitCode, OspecError
+from ospec.cli.streams import is_of_output, let_go, open_closed, tell
+from ospec.errors import CancelledError, DocumentError, ExitCode, OspecError
 
 COMMANDS = {
     "init": "Write a document that works.",
@@ -24,8 +27,8 @@ COMMANDS = {
     "show": "Show one run: its steps, evidence and trace.",
     "judge": "Judge past runs again, or anew with other settings.",
     "resume": "Go on with an interrupted run.",
-    "pause": "Have the open run go no further.",
-    "promote": "Have the open run go on from where it waits.",
+    "pause": "Have the open run go no further, until ospec promote.",
+    "promote": "Have the open run go on from where it waits: a pause, a hold, an analysis.",
     "abort": "End the open run and return to the previous release.",
     "up": "Bring back what served, after a reboot or a crash.",
     "down": "Take the service away: processes, sockets and ports.",
@@ -52,44 +55,67 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The console script: run a command and exit with its code (see docs/reference/exit-codes.md)."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
-    code: int | None = 0
+    touched.forget()
+    open_closed()
+    listen()
     try:
-        code = cli.main(args=given, prog_name="ospec", standalone_mode=False)
-        sys.stdout.flush()
+        code = _called(given)
+    except KeyboardInterrupt:  # once more, while the first was told
+        code = ExitCode.ABORTED
+    let_go()
+    listen_no_more()
+    gc.freeze()  # nothing is left to be found by walking all objects once more
+    sys.exit(int(code))
+
+
+def _called(given: Sequence[str]) -> int:
+    """Run a command and tell what it raised; its exit code."""
+    as_json = "--json" in given
+    try:
+        return int(cli.main(args=given, prog_name="ospec", standalone_mode=False) or 0)
     except click.ClickException as error:
-        code = error.exit_code
-        _show_usage(error, as_json="--json" in given)
-    except click.Abort:
-        click.echo("not done; nothing was touched", err=True)
-        code = ExitCode.ABORTED
-    except KeyboardInterrupt:
-        click.echo("stopped; see what is there: ospec status", err=True)
-        code = ExitCode.ABORTED
+        _show_usage(error, as_json=as_json)
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):  # a "no", or a signal, which click takes for one
+        _show_stopped(as_json=as_json)
+        return ExitCode.ABORTED
     except OspecError as error:
         from ospec.cli.output import show_error
 
-        show_error(error, as_json="--json" in given)
-        code = error.exit_code
-    except BrokenPipeError:  # the reader of our output left; what is still to be written goes nowhere
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except Exception:
+        show_error(error, as_json=as_json)
+        return error.exit_code
+    except (Exception, SystemExit) as error:
+        if isinstance(error.__context__, BrokenPipeError):  # a reader who left; click makes an exit of it
+            return ExitCode.FAILED
+        if is_of_output(error):
+            tell(f"error: cannot write the output: {error}")
+            return ExitCode.FAILED
         import traceback
 
-        traceback.print_exc()
-        click.echo("this is a fault of ospec or of a plugin; see what was done: ospec status, ospec show", err=True)
-        code = ExitCode.NOT_RESTORED
-    gc.freeze()  # nothing is left to be found by walking all objects once more
-    sys.exit(int(code or 0))
+        tell(traceback.format_exc().rstrip())
+        tell("this is a fault of ospec or of a plugin; see what was done: ospec status, ospec show")
+        return ExitCode.NOT_RESTORED
+
+
+def _show_stopped(*, as_json: bool) -> None:
+    """What was stopped, and what that means: nothing, where nothing was touched yet."""
+    look_at = touched.look_at()
+    message = f"stopped before it was done; {look_at}" if look_at else "not done; nothing was touched"
+    if as_json:
+        from ospec.cli.output import show_refusal
+
+        show_refusal(CancelledError(message))
+    tell(message)
 
 
 def _show_usage(error: click.ClickException, *, as_json: bool) -> None:
     """What click says of a call that is wrong; as a report on standard output, too, where JSON is asked for."""
     if as_json:
-        from ospec.cli.output import print_json
-        from ospec.engine.report import refusal
+        from ospec.cli.output import show_refusal
 
-        print_json(refusal(DocumentError(error.format_message(), code="usage")))
-    error.show()
+        show_refusal(DocumentError(error.format_message(), code="usage"))
+    with suppress(OSError):
+        error.show()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ospec.cli.streams import tell
+
 if TYPE_CHECKING:
     from ospec.project import Choice, Project
     from ospec.telemetry.session import Telemetry
@@ -60,8 +62,14 @@ def telemetry_options(command: Command) -> Command:
     return command
 
 
-def choice(file: Path | None, environment: str | None, variables: tuple[str, ...]) -> Choice:
-    """The options of `project_options` as one value; raises `click.UsageError` for a variable without ``=``."""
+def choice(
+    file: Path | None, environment: str | None, variables: tuple[str, ...], *, starts_nothing: bool = False
+) -> Choice:
+    """The options of `project_options` as one value; raises `click.UsageError` for a variable without ``=``.
+
+    Args:
+        starts_nothing: the command only looks, or takes away, so that an unset reference is none of its business.
+    """
     from ospec.project import Choice
 
     pairs = {}
@@ -70,7 +78,7 @@ def choice(file: Path | None, environment: str | None, variables: tuple[str, ...
         if not (equals and name):
             raise click.UsageError(f"--var {one}: expected NAME=VALUE")
         pairs[name] = value
-    return Choice(file=file, environment=environment, variables=pairs)
+    return Choice(file=file, environment=environment, variables=pairs, starts_nothing=starts_nothing)
 
 
 @contextmanager
@@ -83,14 +91,14 @@ def opened(given: Choice, telemetry: Telemetry | None = None) -> Iterator[Projec
     try:
         project = open_project(given, used)
         for warning in project.warnings:
-            click.echo(f"warning: {warning}", err=True)
+            tell(f"warning: {warning}")
         try:
             yield project
         finally:
             project.close()
     finally:
         for warning in used.close():
-            click.echo(f"warning: {warning}", err=True)
+            tell(f"warning: {warning}")
 
 
 def measuring(metrics_file: Path | None, pushgateway: str | None) -> Telemetry:

@@ -6,10 +6,12 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import click
 
+from ospec.cli.streams import tell
 from ospec.errors import OspecError
 
 _OUTCOME_COLOURS = {"promoted": "green", "unchanged": "green", "restored": "yellow", "aborted": "yellow"}
@@ -28,20 +30,26 @@ def print_json(value: Any) -> None:
 def show_error(error: OspecError, *, as_json: bool = False) -> None:
     """An error with its place and what to do next; as a report on standard output, too, where JSON is asked for."""
     if as_json:
-        from ospec.engine.report import refusal
-
-        print_json(refusal(error))
-    click.echo(styled("error: ", fg="red", bold=True) + str(error), err=True)
+        show_refusal(error)
+    tell(styled("error: ", fg="red", bold=True) + str(error))
     for hint in error.hints:
-        click.echo(f"  → {hint}", err=True)
+        tell(f"  → {hint}")
+
+
+def show_refusal(error: OspecError) -> None:
+    """The report of a run that never began, where standard output takes it; the error's exit code stays in any case."""
+    from ospec.engine.report import refusal
+
+    with suppress(OSError):
+        print_json(refusal(error))
 
 
 def show_failure(error: Mapping[str, Any]) -> None:
     """The error of a run, as its journal has it."""
     where = f"{error['where']}: " if error.get("where") else ""
-    click.echo(styled("error: ", fg="red", bold=True) + where + error["message"], err=True)
+    tell(styled("error: ", fg="red", bold=True) + where + error["message"])
     for hint in error.get("hints", ()):
-        click.echo(f"  → {hint}", err=True)
+        tell(f"  → {hint}")
 
 
 def show_summary(report: Mapping[str, Any]) -> None:
@@ -65,6 +73,9 @@ def _evidence_lines(evidence: Mapping[str, Any]) -> list[str]:
         lines.append(f"evidence    {_numbers(evidence)}")
         for name, numbers in evidence["by_release"].items():
             lines.append(f"            {name}: {_numbers(numbers)}")
+    if evidence["downtime_seconds"]:
+        seconds, answers = evidence["downtime_seconds"], evidence["maintenance"]
+        lines.append(f"down        {seconds:.1f} s, in which {answers} requests were answered for maintenance")
     for failure in evidence["failures"]:
         at = _clock(failure["at"])
         lines.append(styled(f"failed      {at} in {failure['step']}: {failure['release']}: {failure['why']}", fg="red"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from ospec.cli.output import print_json, styled
 from ospec.errors import DocumentError
 
 if TYPE_CHECKING:
+    from ospec.models.live import RenderedFile
     from ospec.models.plan import Plan, Step
     from ospec.project import Project
 
@@ -42,13 +43,15 @@ def command(
 
 
 def show(project: Project, plan: Plan, as_json: bool, out: Path | None = None) -> None:
-    """Print a plan, with the difference of the rendered files against those in the document's folder."""
+    """Print a plan, with the difference that rendered files make to the document's folder."""
     from ospec.cli.render import differences
     from ospec.converter import to_json
     from ospec.models.plan import plan_hash
     from ospec.rendering import rendered
 
-    changes = differences(rendered(project, plan), project.root)
+    files = rendered(project, plan)
+    kept = _of_the_source(project, plan, files)
+    changes = differences([one for one in files if one.path not in kept], project.root)
     if out or as_json:
         made = to_json(plan)
         written = {"schema": "ospec.plan/1", "hash": plan_hash(made), "plan": made}
@@ -62,8 +65,18 @@ def show(project: Project, plan: Plan, as_json: bool, out: Path | None = None) -
     for path, lines in changes.items():
         click.echo(f"\nrendered {path}" + ("" if lines else ": as it is there"))
         click.echo("".join(lines), nl=False)
+    for path in kept:
+        click.echo(f"\nrendered {path}: not used, since the source has this file")
     if out:
         click.echo(f"\nwritten to {out}: ospec run deploy --plan {out}")
+
+
+def _of_the_source(project: Project, plan: Plan, files: Iterable[RenderedFile]) -> list[str]:
+    """Rendered paths that a deploy leaves as the source has them."""
+    from ospec.steps.source import source_paths
+
+    paths = {one.path for one in files}
+    return sorted(paths & source_paths(project.root, plan.target.include, [project.home])) if paths else []
 
 
 def _write(file: Path, text: str) -> None:

@@ -32,7 +32,7 @@ def command(
     """
     from ospec import upkeep
 
-    with opened(choice(file, environment, variables)) as project:
+    with opened(choice(file, environment, variables, starts_nothing=True)) as project:
         slots, folders, runs = upkeep.tidy(project, everything_warm=warm, older_than_days=days)
         if as_json:
             print_json(

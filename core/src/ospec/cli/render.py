@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ospec import touched
 from ospec.cli.options import choice, json_option, opened, project_options
 from ospec.cli.output import print_json
 from ospec.errors import OspecError
@@ -36,7 +37,7 @@ def command(
     from ospec.rendering import rendered
 
     with opened(choice(file, environment, variables)) as project:
-        files = rendered(project, plan_deploy(project, Wish()))
+        files = rendered(project, plan_deploy(project, Wish(for_here=False)))
         folder = out or project.root
         changed = {path: lines for path, lines in differences(files, folder).items() if lines}
         if not check:
@@ -74,6 +75,7 @@ def write(files: Iterable[RenderedFile], folder: Path) -> None:
     from ospec.steps.snapshot import cannot_write
 
     root = folder.resolve()
+    touched.touch("some files are written: ospec render --check")
     for file in files:
         path = folder / file.path
         if not path.resolve().is_relative_to(root):

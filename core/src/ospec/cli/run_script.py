@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import difflib
-import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from ospec import touched
 from ospec.cli.options import choice, json_option, opened, project_options
 from ospec.cli.output import print_json
+from ospec.cli.streams import tell
 from ospec.errors import DocumentError, FatalError
 
 if TYPE_CHECKING:
@@ -31,7 +33,9 @@ def script_command(name: str) -> click.Command:
             code = run_in_folder(project, script)
             if as_json:
                 seconds = round(time.monotonic() - began, 3)
-                print_json({"schema": "ospec.script/1", "script": script.name, "exit_code": code, "seconds": seconds})
+                made = {"schema": "ospec.script/1", "script": script.name, "exit_code": code, "seconds": seconds}
+                with suppress(OSError):  # it ran, whether or not somebody reads that
+                    print_json(made)
             return code
 
     command.help = f"Run scripts.{name} in the document's folder, with the environment that a deploy gives it."
@@ -56,7 +60,13 @@ def run_in_folder(project: Project, script: Script) -> int:
         project.target, project.secrets, url=address, front_door=address, OSPEC_RELEASE=release
     )
     try:
-        program = Program(script.command, project.root, environment, lambda line: click.echo(line, err=True))
+        program = Program(
+            script.command,
+            project.root,
+            environment,
+            tell,
+            project.secrets.redact,
+        )
     except OSError as error:
         raise FatalError(f"scripts.{script.name} cannot start: {error.strerror}", code="script-not-started") from error
     until = time.monotonic() + script.timeout_seconds
@@ -68,11 +78,7 @@ def run_in_folder(project: Project, script: Script) -> int:
                 code="time-limit",
             )
 
-    def end(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    for number in (signal.SIGTERM, signal.SIGHUP):  # what it started ends with us
-        signal.signal(number, end)
+    touched.touch(f"scripts.{script.name} was ended in the middle of its work")
     program.go()
     code = program.wait(keep_waiting).code
     return 1 if code is None or code < 0 else code

@@ -1,38 +1,59 @@
-"""Finding a run by the beginning of its id, and the environment it belongs to."""
+"""Finding a run of the document's service by the beginning of its id, and the environment it belongs to."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+import click
 from attrs import evolve
 
-from ospec.errors import RefusedError
+from ospec.errors import OspecError, RefusedError
 
 if TYPE_CHECKING:
     from ospec.models.registration import Store
+    from ospec.models.run import RunHeader
     from ospec.project import Choice
 
+_ANY_NUMBER = 1_000_000
 
-def journal(given: Choice) -> Store:
-    """The journal beside the document, without loading any plugin.
+all_option = click.option("--all", "every", is_flag=True, help="Runs of other services that share the state, too.")
+
+
+@contextmanager
+def journal(given: Choice) -> Iterator[tuple[str, Store]]:
+    """The document's service and the store of its runs, closed afterwards."""
+    from ospec.project import open_journal
+
+    service, store = open_journal(given)
+    try:
+        yield service, store
+    finally:
+        store.close()
+
+
+def find_run(store: Store, run: str, service: str | None) -> RunHeader:
+    """The run whose id begins so; of `service` alone, where one is given.
 
     Raises:
-        RefusedError: there is none yet (``no-runs``).
+        RefusedError: there is none, or more than one (``unknown-run``).
     """
-    from pathlib import Path
-
-    from ospec.project import home_of
-    from ospec.stages.load import find_document
-    from ospec.stores.sqlite import open_sqlite
-
-    home = home_of(find_document(given.file, Path.cwd()).absolute().parent)
-    if not (home / "journal.sqlite").exists():
-        raise RefusedError(
-            f"there is no run in {home} yet",
-            code="no-runs",
-            hints=("deploy: ospec run deploy", "or name the document: -f FILE"),
-        )
-    return open_sqlite(home, {})
+    if service is None:
+        return store.header(run)
+    found = [one for one in store.runs(service=service, limit=_ANY_NUMBER) if one.run.startswith(run)]
+    exact = [one for one in found if one.run == run] or found
+    if len(exact) == 1:
+        return exact[0]
+    hints = ["list the runs: ospec history"]
+    if not found:
+        with suppress(OspecError):
+            hints.append(f"it is a run of {store.header(run).service}: name that document with -f FILE")
+    raise RefusedError(
+        f"more than one run of {service} starts with {run!r}" if found else f"{service} has no run {run!r}",
+        code="unknown-run",
+        hints=hints,
+    )
 
 
 def choice_of_run(given: Choice, run: str | None) -> tuple[Choice, str | None]:
@@ -43,11 +64,8 @@ def choice_of_run(given: Choice, run: str | None) -> tuple[Choice, str | None]:
     """
     if run is None:
         return given, None
-    store = journal(given)
-    try:
-        header = store.header(run)
-    finally:
-        store.close()
+    with journal(given) as (service, store):
+        header = find_run(store, run, service)
     if header.outcome is not None:
         raise RefusedError(
             f"run {header.run} has ended: {header.outcome}", code="run-finished", hints=(f"ospec show {header.run}",)

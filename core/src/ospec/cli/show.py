@@ -9,7 +9,7 @@ import click
 
 from ospec.cli.options import json_option
 from ospec.cli.output import print_json, show_failure, show_summary, styled
-from ospec.cli.runs_by_id import journal
+from ospec.cli.runs_by_id import all_option, find_run, journal
 
 _MARKS = {"ok": "✓", "warned": "!", "skipped": "-", "running": "…", "cancelled": "✗", "failed": "✗"}
 
@@ -20,11 +20,14 @@ _MARKS = {"ok": "✓", "warned": "!", "skipped": "-", "running": "…", "cancell
 @click.option("--trace", is_flag=True, help="Draw every step and hook call as a waterfall.")
 @click.option("--explain", is_flag=True, help="Tell every verdict with the numbers that it rests on.")
 @click.option("--records", is_flag=True, help="Print the journal as it is, one JSON record a line.")
+@all_option
 @json_option
-def command(run: str | None, file: Path | None, trace: bool, explain: bool, records: bool, as_json: bool) -> None:
+def command(
+    run: str | None, file: Path | None, trace: bool, explain: bool, records: bool, every: bool, as_json: bool
+) -> None:
     """Show one run: its steps, evidence and trace.
 
-    RUN is the beginning of its id; without it the newest is shown.
+    RUN is the beginning of its id; without it the newest of the document's service is shown.
     """
     from ospec.engine.journal import fold
     from ospec.engine.looks import explained, looks_of
@@ -32,14 +35,12 @@ def command(run: str | None, file: Path | None, trace: bool, explain: bool, reco
     from ospec.errors import RefusedError
     from ospec.project import Choice
 
-    store = journal(Choice(file=file))
-    try:
-        headers = [store.header(run)] if run else store.runs(limit=1)
+    with journal(Choice(file=file)) as (mine, store):
+        service = None if every else mine
+        headers = [find_run(store, run, service)] if run else store.runs(service=service, limit=1)
         if not headers:
             raise RefusedError("there is no run yet", code="no-runs", hints=("deploy: ospec run deploy",))
         found = store.records(headers[0].run)
-    finally:
-        store.close()
     if records:
         for record in found:
             print_json({"seq": record.seq, "at": record.at, "kind": record.kind, **record.body})

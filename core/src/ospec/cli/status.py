@@ -26,7 +26,7 @@ def command(file: Path | None, environment: str | None, variables: tuple[str, ..
     """
     from ospec.converter import to_json
 
-    with opened(choice(file, environment, variables)) as project:
+    with opened(choice(file, environment, variables, starts_nothing=True)) as project:
         live = project.observe()
         target = project.target
         there = project.home.is_dir()

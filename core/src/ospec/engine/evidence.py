@@ -13,6 +13,7 @@ from ospec.front_door import Answer, Asker
 _GROWTH = 1.05
 """Latencies fall into buckets whose bounds grow by 5 %, so that percentiles are right to 5 %."""
 _MOST_FAILURES = 20
+_UNAVAILABLE = 503
 
 
 class Prober:
@@ -33,6 +34,9 @@ class Prober:
         self._failed: dict[str, int] = {}
         self._buckets: dict[str, dict[int, int]] = {}
         self._failures: list[dict[str, Any]] = []
+        self._maintenance = 0
+        self.in_maintenance = False
+        """While it is set, answers that nobody serves are what was planned, and no failures."""
         # Two at a time, so that one slow answer does not silence the other kind of connection.
         self._threads = [
             threading.Thread(target=self._ask, args=(fresh,), name="prober", daemon=True) for fresh in (False, True)
@@ -60,6 +64,7 @@ class Prober:
                     name: {str(key): count for key, count in kept.items()} for name, kept in self._buckets.items()
                 },
                 "failures": list(self._failures),
+                "maintenance": self._maintenance,
             }
 
     def _ask(self, fresh: bool) -> None:
@@ -73,6 +78,10 @@ class Prober:
         asker.close()
 
     def _count(self, answer: Answer) -> None:
+        if self.in_maintenance and answer.status == _UNAVAILABLE and not answer.release:
+            with self._lock:
+                self._maintenance += 1
+            return
         release = answer.release or "(none)"
         bucket = math.ceil(math.log(max(answer.latency_ms, 0.01), _GROWTH))
         with self._lock:
@@ -92,7 +101,13 @@ def summary(evidence: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     releases = sorted({name for one in everything for name in one["requests"]})
     by_release = {name: _numbers(everything, [name]) for name in releases}
     failures = [failure for one in everything for failure in one["failures"]][:_MOST_FAILURES]
-    return {**_numbers(everything, releases), "by_release": by_release, "failures": failures}
+    maintenance = sum(one.get("maintenance", 0) for one in everything)
+    return {
+        **_numbers(everything, releases),
+        "by_release": by_release,
+        "failures": failures,
+        "maintenance": maintenance,
+    }
 
 
 def _numbers(evidence: list[Mapping[str, Any]], releases: list[str]) -> dict[str, Any]:

@@ -187,6 +187,8 @@ class Execution:
             return CancelledError("aborted on request")
         self._now = step.id
         self._watch_traffic(step, after=False)
+        if self._prober and "maintenance" in step.params:
+            self._prober.in_maintenance = True
         self._journal.append("step-started", step=step.id, kind=step.kind, title=step.title)
         bound = BoundStep(self._world, self._journal, self._state, self._plan, step, deadline)
         result, error = self._run(kind, bound, may_abort)
@@ -199,6 +201,8 @@ class Execution:
         self._finished(step, status, result, error)
         if error is None:
             self._watch_traffic(step, after=True)
+            if self._prober and kind.moves_traffic:
+                self._prober.in_maintenance = "maintenance" in step.params
         return error
 
     def _finished(
@@ -243,7 +247,10 @@ class Execution:
                     box["result"] = _as_json(_until_no_retry(kind, bound))
             except OspecError as error:
                 box["error"] = error
-            except Exception as error:  # whatever it is, it is that step's fault and must not end the run unrestored
+            except (
+                Exception,
+                SystemExit,
+            ) as error:  # whatever it is, it is that step's fault and must not end the run unrestored
                 box["error"] = PluginBugError(bound.step.plugin or "core", f"step {kind.name}", error)
             finally:
                 done.set()
@@ -278,7 +285,8 @@ class Execution:
 
     def _watch_traffic(self, step: Step, *, after: bool) -> None:
         """Start the prober before the first step that moves traffic; after it where nothing served before."""
-        if self._prober or self._probe_rate <= 0 or not self._kinds[step.kind].moves_traffic:
+        moves = self._kinds[step.kind].moves_traffic or step.exposes_users  # also what is replaced in place
+        if self._prober or self._probe_rate <= 0 or not moves:
             return
         if after or self._plan.stable_slot:
             try:
@@ -287,9 +295,16 @@ class Execution:
                 if address:
                     path = probe_path(self._plan.target)
                     self._prober = Prober(self._owner, address, path, self._probe_rate, lambda: self._now)
+                    self._prober.in_maintenance = self._was_closed()
                     self._prober.start()
             except (OspecError, ValueError):  # a run goes on without evidence; what is wrong there, its steps find out
                 self._prober = None
+
+    def _was_closed(self) -> bool:
+        """Whether what an earlier process of this run did last to the traffic was to close it for maintenance."""
+        steps = {step.id: step for step in (*self._plan.steps, *self._plan.failure_steps)}
+        moved = [steps[one] for one in self._state.steps if one in steps and self._kinds[steps[one].kind].moves_traffic]
+        return bool(moved) and "maintenance" in moved[-1].params
 
 
 def _until_no_retry(kind: StepKind, bound: BoundStep) -> Mapping[str, Any]:

@@ -33,6 +33,7 @@ def report(state: RunState) -> dict[str, Any]:
             **summary(state.evidence.values()),
             "seconds_to_verified": _seconds_to_verified(state),
             "exposure": _exposure(state),
+            "downtime_seconds": _downtime_seconds(state),
         },
         "notes": list(plan["notes"]),
         "error": dict(state.error) if state.error else None,
@@ -45,7 +46,7 @@ def refusal(error: OspecError) -> dict[str, Any]:
         "schema": SCHEMA,
         "run": None,
         "action": None,
-        "outcome": {1: "failed", 3: "failed", 4: "waiting"}.get(int(error.exit_code), "refused"),
+        "outcome": {1: "failed", 3: "failed", 4: "waiting", 130: "aborted"}.get(int(error.exit_code), "refused"),
         "exit_code": int(error.exit_code),
         "service": None,
         "environment": None,
@@ -54,7 +55,7 @@ def refusal(error: OspecError) -> dict[str, Any]:
         "address": None,
         "seconds": 0.0,
         "steps": [],
-        "evidence": {**summary(()), "seconds_to_verified": None, "exposure": []},
+        "evidence": {**summary(()), "seconds_to_verified": None, "exposure": [], "downtime_seconds": 0.0},
         "notes": [],
         "error": {"code": error.code, "message": error.message, "where": error.where, "hints": list(error.hints)},
     }
@@ -114,6 +115,18 @@ def _exposure(state: RunState) -> list[Mapping[str, float]]:
         for (percent, at), end in zip(levels, ends, strict=True)
         if percent > 0
     ]
+
+
+def _downtime_seconds(state: RunState) -> float:
+    """How long nobody served, from the switch to maintenance until the next switch, or the last record."""
+    down, since = 0.0, None
+    for step in state.steps.values():
+        if step.kind != "switch" or step.status != "ok":
+            continue
+        at = float(step.result.get("applied_at") or step.started_at)
+        down += at - since if since is not None else 0.0
+        since = at if step.result.get("maintenance") else None
+    return round(down + (state.last_at - since if since is not None else 0.0), 3)
 
 
 def _judged_at(state: RunState) -> float:

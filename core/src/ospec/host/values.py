@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from ospec.errors import DocumentError, OspecError
 from ospec.models.registration import SecretProvider
@@ -13,6 +13,8 @@ _REFERENCE = re.compile(r"\$(?:(?P<escaped>\$)|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*
 _LOOKS_SECRET = re.compile(r"(?i)pass|pwd|secret|token|key|credential|auth|private|dsn")
 _SHORTEST_MASKED = 4
 """Shorter ones would be found in every second word."""
+_SHORTEST_LINE = 8
+"""Of a value with more than one: what is printed is looked at line by line."""
 _AT_RUN_TIME = ("APP_URL", "HEALTH_CHECK_URL")
 """Known to whoever starts the program, who has put them in before."""
 
@@ -28,6 +30,13 @@ class Values:
         self._target, self._provider, self._environ = target, provider, environ
         self._secrets = {*target.secrets.required, *target.secrets.optional}
         self._told: set[str] = set()
+        self._of_secrets: set[str] = set()
+        self.watch(target)
+
+    def watch(self, target: Target) -> None:
+        """Have the values of the target's variables masked that are named like secrets (an earlier release's, too)."""
+        named = (text for name, text in target.variables.items() if _LOOKS_SECRET.search(name))
+        self._of_secrets.update(text for text in named if any(one["name"] for one in _REFERENCE.finditer(text)))
 
     def resolve(self, text: str) -> str:
         """`text` with every reference replaced by its value, and ``$$`` by one dollar sign.
@@ -35,7 +44,13 @@ class Values:
         Raises:
             OspecError: one that cannot be had; it is named.
         """
-        return _REFERENCE.sub(lambda found: "$" if found["escaped"] else self._value(found["name"]), text)
+        value = _REFERENCE.sub(lambda found: "$" if found["escaped"] else self._value(found["name"]), text)
+        if text in self._of_secrets:
+            self._remembered(value)
+            if not _REFERENCE.sub("", text):  # each is the secret, or a part of it, whatever its own name is
+                for found in _REFERENCE.finditer(text):
+                    self._remembered(self._value(found["name"]) if found["name"] else "")
+        return value
 
     def names(self, text: str) -> tuple[str, ...]:
         """The secrets that `text` refers to."""
@@ -48,10 +63,12 @@ class Values:
         return text
 
     def unset(self) -> Mapping[str, str]:
-        """What the environment lacks: name to the variable that refers to it."""
+        """What the environment lacks: name to the key that refers to it."""
+        texts = {f"variables.{key}": text for key, text in self._target.variables.items()}
+        texts["monitoring.health_check_url"] = self._target.health_check_url
         return {
             found["name"]: key
-            for key, text in self._target.variables.items()
+            for key, text in texts.items()
             for found in _REFERENCE.finditer(text)
             if found["name"] and found["name"] not in {*self._secrets, *_AT_RUN_TIME, *self._environ}
         }
@@ -74,6 +91,8 @@ class Values:
     def _remembered(self, value: str) -> str:
         if len(value) >= _SHORTEST_MASKED:
             self._told.add(value)
+        lines = value.splitlines()
+        self._told.update(line.strip() for line in lines if len(lines) > 1 and len(line.strip()) >= _SHORTEST_LINE)
         return value
 
 
@@ -97,11 +116,11 @@ def values_of(target: Target, providers: Mapping[str, SecretProvider], environ: 
     return Values(target, found[0], environ)
 
 
-def refuse_unset(values: Values, locate: Mapping[str, str]) -> None:
+def refuse_unset(values: Values, locate: Callable[[str], str]) -> None:
     """Refuse a run whose programs could not start; raises `DocumentError` with every name that is not set.
 
     Args:
-        locate: the place of each variable.
+        locate: gives the place of a key.
     """
     unset = values.unset()
     if unset:
@@ -109,6 +128,6 @@ def refuse_unset(values: Values, locate: Mapping[str, str]) -> None:
         raise DocumentError(
             "not set: " + ", ".join(f"${{{name}}}" for name in unset),
             code="unset-variable",
-            where=locate[unset[first]],
+            where=locate(unset[first]),
             hints=(f"set it: --var {first}=VALUE, or export {first}=VALUE", f"or name {first} in secrets.required"),
         )

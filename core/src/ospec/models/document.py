@@ -38,6 +38,10 @@ class Limits:
 
 PATH = Limits(form=re.compile(r"/\S*"), words="a path that begins with /")
 NOT_BLANK = Limits(form=re.compile(r"[\s\S]*\S[\s\S]*"), words="a command")
+BELOW = Limits(
+    form=re.compile(r"(?!/|\s*$|(?:[\s\S]*/)?\.\.(?:/|$))[\s\S]*"),
+    words="a path or pattern below the document's folder",
+)
 DNS_LABEL = Limits(form=SERVICE_NAME, words="lower-case letters, digits and hyphens, at most 63")
 ONE_OR_MORE = Limits(at_least=1)
 PERCENT = Limits(at_least=0, at_most=100)
@@ -66,6 +70,11 @@ def spelt(*aliases: str, default: Any = NOTHING, limits: Limits | None = None) -
 def limited(limits: Limits, default: Any = NOTHING) -> Any:
     """A field whose values have limits."""
     return field(default=default, metadata={"limits": limits})
+
+
+def each(limits: Limits) -> Any:
+    """A list whose items have limits."""
+    return field(default=(), metadata={"items": limits})
 
 
 def named(keys: Limits) -> Any:
@@ -466,7 +475,7 @@ class Document:
     """Further long-running parts of the release; `scripts.start` is the one called ``web``."""
     variables: Mapping[str, Scalar] = named(VARIABLE_NAME)
     """Environment variables of every process and script."""
-    include: tuple[str, ...] = ()
+    include: tuple[str, ...] = each(BELOW)
     """Files, folders and patterns that belong to a release though git does not track them."""
     guardrails: Guardrails = Guardrails()
     secrets: SecretsSection = SecretsSection()

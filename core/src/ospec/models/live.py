@@ -63,6 +63,8 @@ class Obstacle:
     """As an error of the same kind has it."""
     where: str = ""
     hints: tuple[str, ...] = ()
+    of_document: bool = False
+    """It is what the document says now that cannot work. That hinders no return to what ran before (rollback, up)."""
 
 
 @frozen
@@ -167,7 +169,8 @@ class HealthResult:
     starting: bool = False
     """True while nothing answers yet (connection refused by a program that still runs): no verdict, ask again."""
     gone: bool = False
-    """True where the program ended by itself: it counts as a bad answer even while the slot starts."""
+    """True where the program ended by itself: it counts as a bad answer even while the slot starts, and ends a guard
+    window at once. With `starting` it is back and answers: a slot that starts is given time to show that it stays."""
     detail: str = ""
     instance: str = ""
     latency_ms: float | None = None

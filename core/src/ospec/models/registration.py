@@ -46,6 +46,10 @@ class Capabilities:
     """Strategies that the platform runs by itself, as one delegate step."""
 
 
+def _no_time(target: Target) -> float:
+    return 0.0
+
+
 @frozen
 class Platform:
     """A place where releases run.
@@ -59,6 +63,8 @@ class Platform:
     settings: type | None = None
     """Frozen attrs class of `[plugins.<name>]`."""
     default_store: str = "sqlite"
+    stop_seconds: Callable[[Target], float] = _no_time
+    """How long the target's instances may take to end by themselves. Steps that end some have so much more time."""
 
 
 @frozen

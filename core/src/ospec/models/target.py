@@ -95,6 +95,7 @@ class Target:
     secrets: Secrets = Secrets()
     health_checks: tuple[HealthCheck, ...] = ()
     health_check_url: str = ""
+    """With references, as `variables`."""
     health_check_retries: int | None = None
     """Bad answers in a row that make a slot unhealthy. None: 3, and while it starts only `startup_seconds` counts."""
     startup_seconds: float = 60.0

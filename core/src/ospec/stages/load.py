@@ -185,7 +185,7 @@ def _place(positions: Mapping[KeyPath, Place], path: KeyPath) -> Place:
 
 def _locate(name: str, positions: Mapping[KeyPath, Place], path: KeyPath) -> str:
     line, column = _place(positions, path)
-    return f"{name}:{line}:{column} {dotted(path)}"
+    return f"{name}:{line}:{column} {dotted(path)}".rstrip()  # the document as a whole has no path
 
 
 def _path(text: str) -> KeyPath:

@@ -19,6 +19,8 @@ from ospec.models.release import Release
 from ospec.models.target import Target
 
 _LIFE_CYCLE = ("build", "test", "package")
+_ENDS_INSTANCES = ("deploy", "rollback", "retire")
+"""A slot that is filled may have to be emptied first."""
 _STOP_SECONDS = 30.0
 
 
@@ -42,6 +44,8 @@ class PlanInput:
     """Whether a plugin renders files into the snapshot."""
     prepared: bool = False
     """Whether the release's snapshot is built already."""
+    stop_seconds: float = 0.0
+    """How long instances may take to end, as the platform says."""
     scripted: bool = False
     """The user's own scripts are the rollout, so that they are the way back, too."""
     notes: tuple[str, ...] = ()
@@ -123,9 +127,17 @@ def _contributed(given: PlanInput, anchor: str) -> list[Step]:
 
 
 def _complete(given: PlanInput, step: Step, number: str) -> Step:
-    """What no plugin may choose: the id, whether the step exposes users, whether it can be undone."""
+    """What no plugin may choose: the id, whether the step exposes users, whether it can be undone; and what it cannot
+    know, how long the platform takes to end instances.
+    """
     kind = _kind(given, step)
-    return evolve(step, id=f"{number}-{step.kind}", exposes_users=_exposes(given, step), reversible=kind.reversible)
+    return evolve(
+        step,
+        id=f"{number}-{step.kind}",
+        exposes_users=_exposes(given, step),
+        reversible=kind.reversible,
+        timeout_seconds=step.timeout_seconds + (given.stop_seconds if step.kind in _ENDS_INSTANCES else 0.0),
+    )
 
 
 def _exposes(given: PlanInput, step: Step) -> bool:

@@ -1,7 +1,8 @@
 """`${NAME}` in a document: values from flags and the environment; secrets stay references until they are used.
 
-In `variables` what the environment gives stays a reference, too: it may be a password, and what is written in a target
-stands in plans and journals. Whoever starts a program looks it up then (`ospec.host.values`).
+In `variables` and `monitoring.health_check_url` what the environment gives stays a reference, too: it may be a
+password, and what is written in a target stands in plans and journals. Whoever uses it looks it up then
+(`ospec.host.values`).
 
 What a shell reads (scripts, the commands of processes) is left to it: it has the same values in its environment.
 """
@@ -19,6 +20,7 @@ _REFERENCE = re.compile(r"\$(?:(?P<escaped>\$)|\{(?P<inner>[^}]*)(?P<end>\}?))")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _AT_RUN_TIME = ("APP_URL", "HEALTH_CHECK_URL")
 """Known only once something is deployed."""
+_URL = ("monitoring", "health_check_url")
 _COMMANDS = ("start", "command", "run")
 
 
@@ -58,7 +60,7 @@ class References:
         self.unset: dict[str, Path] = {}
 
     def everywhere(self, value: Any, path: Path = ()) -> Any:
-        """`value` with every reference inside replaced, and ``$$`` as one dollar sign; less so in `variables`."""
+        """`value` with every reference inside replaced, and ``$$`` as one dollar sign; less so where used later."""
         if _of_a_shell(path):
             return value
         if isinstance(value, str):
@@ -71,7 +73,9 @@ class References:
 
     def _one(self, found: re.Match[str], path: Path) -> str:
         name = found["inner"]
-        if path[:1] == ("variables",):  # looked up when used, which takes ``$$`` for one dollar sign, too
+        if (
+            path[:1] == ("variables",) or path == _URL
+        ):  # looked up when used, which takes ``$$`` for one dollar sign, too
             told = name in self._flags and name not in self._stay
             return self._flags[name].replace("$", "$$") if told else found[0]
         if found["escaped"]:
@@ -80,7 +84,7 @@ class References:
             return found[0]
         if name not in self._values:
             self.unset.setdefault(name, path)
-        return self._values.get(name, "")
+        return self._values.get(name, found[0])
 
 
 def _of_a_shell(path: Path) -> bool:

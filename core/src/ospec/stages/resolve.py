@@ -21,6 +21,14 @@ from ospec.stages.toml_positions import Path
 DEFAULT_ENVIRONMENT = "default"
 _DEFAULT_STRATEGY = "blue-green"
 _DEFAULT_ROLLBACK_MINUTES = 5.0
+_ALWAYS_USED: tuple[Path, ...] = (
+    ("id",),
+    ("stack", "deploy"),
+    ("deployment", "strategy"),
+    ("state",),
+    ("plugins", "enabled"),
+)
+"""What says which service is meant, and who works on it: needed by every command."""
 _FOR_PLUGINS = ("monitoring", "acceptance", "cdn", "state")
 """Sections that a target keeps as they are written, beside those that nobody knows."""
 
@@ -33,6 +41,7 @@ def resolve(
     environ: Mapping[str, str] = os.environ,
     platform: str | None = None,
     strategy: str | None = None,
+    starts_nothing: bool = False,
 ) -> Target:
     """One service in one environment.
 
@@ -40,14 +49,17 @@ def resolve(
         environment: one of the document's `environments`; None is the document as it stands, called ``default``.
         variables: values for ``${NAME}``, before those of `environ`.
         platform, strategy: instead of the document's own.
+        starts_nothing: references that nothing sets stay as they are, where they do not say who is to work: whoever
+            only looks, or takes away, needs no more.
 
     Raises:
         DocumentError: an unknown environment, a reference that nothing sets, nothing that says where to deploy.
     """
     name = environment or DEFAULT_ENVIRONMENT
     base, part = _levels(loaded, name)
+    base = _with_tables(base, part)
     where = _Where(loaded, name)
-    data = _without_references(deep_merge(base, part), environ, variables or {}, where)
+    data = _without_references(deep_merge(base, part), environ, variables or {}, where, starts_nothing)
     document = _document({**data, "environments": loaded.data.get("environments", {})}, where)
     deploy = platform or _deploy(document, where)
     rails = guardrails(base, part)
@@ -109,6 +121,19 @@ def _levels(loaded: Loaded, name: str) -> tuple[dict[str, Any], Mapping[str, Any
     )
 
 
+def _with_tables(base: Mapping[str, Any], part: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with scripts as tables where an environment's part is one: ``"x"`` is short for ``{ run = "x" }``."""
+    scripts, over = base.get("scripts") or {}, part.get("scripts") or {}
+    tables = {
+        key: {"run": one} for key, one in scripts.items() if not isinstance(one, Mapping) and _is_table(over, key)
+    }
+    return {**base, **({"scripts": {**scripts, **tables}} if tables else {})}
+
+
+def _is_table(section: Mapping[str, Any], key: str) -> bool:
+    return isinstance(section.get(key), Mapping)
+
+
 def deep_merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """`over` on top of `base`: tables merge key by key, everything else replaces (lists, too)."""
     merged = dict(base)
@@ -140,13 +165,17 @@ class _Where:
 
 
 def _without_references(
-    data: dict[str, Any], environ: Mapping[str, str], flags: Mapping[str, str], where: _Where
+    data: dict[str, Any], environ: Mapping[str, str], flags: Mapping[str, str], where: _Where, starts_nothing: bool
 ) -> dict[str, Any]:
     secrets = data.get("secrets") or {}
     references = References(environ, flags, {*secrets.get("required", ()), *secrets.get("optional", ())})
     resolved: dict[str, Any] = references.everywhere(data)
-    if references.unset:
-        names = list(references.unset)
+    names = [
+        name
+        for name, path in references.unset.items()
+        if not starts_nothing or any(path[: len(used)] == used for used in _ALWAYS_USED)
+    ]
+    if names:
         raise DocumentError(
             "not set: " + ", ".join(f"${{{name}}}" for name in names),
             code="unset-variable",

@@ -98,7 +98,9 @@ class _Writer:
         if origin in (Union, types.UnionType):
             return {"anyOf": [self._type(one, rules, partial) for one in get_args(kind)]}
         if origin is tuple:
-            items = self._type(get_args(kind)[0], {}, partial=False)  # lists replace, so their items are whole
+            items = self._type(
+                get_args(kind)[0], {"limits": rules.get("items")}, partial=False
+            )  # lists replace, so their items are whole
             return {"type": "array", "items": items, **({"minItems": 1} if limits.form else {})}
         if origin is Mapping:
             values = self._type(get_args(kind)[1], {"limits": rules.get("limits")}, partial)

@@ -76,6 +76,7 @@ class Shape:
             return self._fail(path, value, "a table")
         known = fields_of(kind)
         given: dict[str, Any] = {}
+        spelt: dict[str, str] = {}
         others: dict[str, Any] = {}
         for key, one in value.items():
             here = (*path, key)
@@ -84,10 +85,12 @@ class Shape:
                 others[key] = self._unknown(known, key, one, here)
                 continue
             if found.name in given:
-                self.misfits.append(Misfit(here, f"{key!r} says again what {found.name!r} says", "one of the two"))
+                first = spelt[found.name]
+                self.misfits.append(Misfit(here, f"{key!r} says again what {first!r} says", "one of the two"))
             elif key != found.name:
                 self.respelt.append((here, found.name))
             given[found.name] = self._field(found, one, here)
+            spelt.setdefault(found.name, key)
         missing = [name for name in known.required if name not in given]
         if missing and not self._partial:
             self.misfits += [Misfit(path, f"{name!r} is missing", expected(known.spelt[name].type)) for name in missing]
@@ -157,7 +160,8 @@ class Shape:
         if limits and limits.form and not value:
             return self._fail(path, value, limits.words)
         partial, self._partial = self._partial, False  # lists replace, so their items are whole
-        made = [self.value(kind, one, (*path, number)) for number, one in enumerate(value)]
+        of_items = {"limits": rules.get("items")}
+        made = [self.value(kind, one, (*path, number), of_items) for number, one in enumerate(value)]
         self._partial = partial
         return _FAILED if any(one is _FAILED for one in made) else tuple(made)
 

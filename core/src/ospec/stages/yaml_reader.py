@@ -113,8 +113,8 @@ class _Walk:
             for number, one in enumerate(node.value):
                 if isinstance(one, tuple):
                     key, value = one
-                    if isinstance(key.value, list):
-                        raise YamlFault("a table or a list cannot be a key", _place(key))
+                    if isinstance(key.value, list):  # what nothing could be looked up by
+                        raise YamlFault("a list or table stands where a key is expected", _place(key))
                     inner: Path = (*path, str(key.value))
                     self.positions[inner] = _place(key)
                     self.scalars.append(key)

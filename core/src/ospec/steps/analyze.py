@@ -32,7 +32,7 @@ _ENOUGH = {
 
 
 def analyze(run: StepRun) -> Mapping[str, Any]:
-    """Judge for `params.seconds` at least; raise at once when health breaks several times in a row or it is worse.
+    """Judge for `params.seconds` at least; raise when a program ends, health breaks several times, or it is worse.
 
     Further `params`: `judge` (its name; none: only the error rate), `phase` (``canary`` while the stable release serves
     beside it, else ``guard``), `needs` (the verdict without which it goes on waiting: ``no-regression``, ``pass``),
@@ -120,6 +120,8 @@ class _Watch:
         """Ask once; raises `FatalError` where the slot is not healthy, or errors are too many."""
         failing = [result for result in ask_slot(self._run, self._role, self.slot.id) if not result.healthy]
         self.bad, self._polls = (self.bad + 1 if failing else 0), self._polls + 1
+        if any(result.gone for result in failing):  # it will do so again, and is back before it was asked several times
+            raise unhealthy(self._role, failing, "it ended after it took the traffic")
         if self.bad >= self._retries:
             raise unhealthy(self._role, failing, f"{self.bad} times in a row after it took the traffic")
         if self._run.step.params.get("judge"):

@@ -34,7 +34,7 @@ def wait_until_healthy(run: StepRun) -> Mapping[str, Any]:
         failing = [result for result in results if not result.healthy]
         if not failing:
             return {"checks": len(results), "asked": asked, "seconds": round(time.monotonic() - started, 3)}
-        counted = [one for one in failing if one.gone or (retries is not None and not one.starting)]
+        counted = [one for one in failing if not one.starting and (one.gone or retries is not None)]
         bad = bad + 1 if counted else 0
         if bad >= (retries or DEFAULT_RETRIES):
             raise unhealthy(role, failing, f"{bad} bad answers in a row")

@@ -110,6 +110,7 @@ def switch(run: StepRun) -> Mapping[str, Any]:
         "releases": {slot.id: slot.release.name for slot in slots.values() if slot.release},
         "address": state.address,
         "applied_at": state.applied_at,
+        **({"maintenance": True} if state.maintenance else {}),
     }
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from ospec.errors import FatalError
 from ospec.models.registration import StepRun
-from ospec.steps.source import leaves, read_source, source_digest
+from ospec.steps.source import read_source
+from ospec.steps.tree import Entry, digest_of, entries_of
 
 
 def take_snapshot(run: StepRun) -> Mapping[str, Any]:
@@ -24,15 +25,15 @@ def take_snapshot(run: StepRun) -> Mapping[str, Any]:
     remove_tree(files)
     remove_tree(sealed_marker(files))
     try:
-        for path in source.paths:
+        for entry in source.entries:
             run.check()
-            _copy(source.root, path, files / path)
+            _copy(entry, files / entry.path)
         files.mkdir(parents=True, exist_ok=True)
     except FileNotFoundError as error:
         raise _changed() from error
     except OSError as error:
         raise cannot_write(files, error) from error
-    if source_digest(files, source.paths) != wanted:
+    if digest_of(entries_of(files, source.paths)) != wanted:
         raise _changed()
     if source.without_git:
         run.log(f"git does not answer, so every visible file is a part of the release: {source.without_git}")
@@ -47,18 +48,44 @@ def seal(run: StepRun) -> Mapping[str, Any]:
     """Make the snapshot read-only and mark it as built: it is what every instance of this release runs, for good."""
     files = run.unit("candidate").files
     count = 0
-    for folder, _, names in os.walk(files, topdown=False):
-        for name in names:
-            file = Path(folder) / name
-            if not file.is_symlink():
-                file.chmod(stat.S_IMODE(file.stat().st_mode) & ~0o222)
-                count += 1
-        Path(folder).chmod(stat.S_IMODE(Path(folder).stat().st_mode) & ~0o222)
     try:
+        _own_what_is_shared(files)
+        for folder, _, names in os.walk(files, topdown=False):
+            for name in names:
+                file = Path(folder) / name
+                if not file.is_symlink():
+                    file.chmod(stat.S_IMODE(file.stat().st_mode) & ~0o222)
+                    count += 1
+            Path(folder).chmod(stat.S_IMODE(Path(folder).stat().st_mode) & ~0o222)
         sealed_marker(files).write_text(run.plan.release.id + "\n")
     except OSError as error:
         raise cannot_write(files, error) from error
     return {"files": count}
+
+
+def _own_what_is_shared(files: Path) -> None:
+    """Give the snapshot copies of its own of what a build hard-linked into it, out of a package cache, say.
+
+    Else sealing would change the mode of files outside, and a change out there would change the release.
+    """
+    shared: dict[tuple[int, int], list[Path]] = {}
+    for folder, _, names in os.walk(files):
+        for name in names:
+            about = (Path(folder) / name).lstat()
+            if stat.S_ISREG(about.st_mode) and about.st_nlink > 1:
+                shared.setdefault((about.st_dev, about.st_ino), []).append(Path(folder) / name)
+    for places in shared.values():
+        first = places[0]
+        if first.stat().st_nlink == len(places):  # all of them are in here
+            continue
+        for place in places:
+            own = place.with_name(f".{place.name}.ospec")  # renamed once it is whole: a crash loses no file
+            own.unlink(missing_ok=True)
+            if place == first:
+                shutil.copy2(first, own)
+            else:
+                os.link(first, own)
+            own.replace(place)
 
 
 def sealed_marker(files: Path) -> Path:
@@ -85,13 +112,12 @@ def cannot_write(path: Path, error: OSError) -> FatalError:
     )
 
 
-def _copy(root: Path, path: str, to: Path) -> None:
-    source = root / path
+def _copy(entry: Entry, to: Path) -> None:
     to.parent.mkdir(parents=True, exist_ok=True)
-    if source.is_symlink() and not (leaves(root, source) and source.is_file()):
-        to.symlink_to(source.readlink())
+    if entry.kind == "link":
+        to.symlink_to(entry.to)
     else:
-        shutil.copy(source, to)
+        shutil.copy(entry.file, to)
 
 
 def _changed() -> FatalError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,9 +11,10 @@ from attrs import frozen
 
 from ospec.errors import DocumentError
 from ospec.naming import slug
+from ospec.steps.tree import Entry, Tree, digest_of
 
-_ENVIRONMENT_FOLDERS = {"node_modules", "__pycache__", "venv", "env"}
 _GIT_SECONDS = 30.0
+_MOST_NAMED = 5
 
 
 @frozen
@@ -22,8 +22,8 @@ class Source:
     """The files of one service, ready to be copied into a snapshot."""
 
     root: Path
-    paths: tuple[str, ...]
-    """Relative, with ``/``, sorted."""
+    entries: tuple[Entry, ...]
+    """Sorted by path."""
     digest: str
     """SHA-256 over paths, kinds, executable bits and contents."""
     suggested_name: str
@@ -32,66 +32,73 @@ class Source:
     """Files that git neither tracks nor ignores: left out of the release."""
     without_git: str = ""
     """Why git was not asked although this is a checkout; every visible file is taken then."""
+    notes: tuple[str, ...] = ()
+    """What a person would not expect of the release's content."""
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Of the entries: relative, with ``/``, sorted."""
+        return tuple(one.path for one in self.entries)
 
 
 def read_source(root: Path, include: Sequence[str] = (), leave_out: Iterable[Path] = ()) -> Source:
     """List and digest what a release of `root` is made of.
 
     With git: the working-tree content of tracked files. Without (or where nothing is tracked): every file but those in
-    hidden and environment folders. `include` adds files, folders or glob patterns that git does not track.
+    hidden folders, virtual environments and caches. `include` adds files, folders or glob patterns that git does not
+    track. A link that stays inside is kept; one that leads out is replaced by what it leads to.
 
     Args:
         leave_out: folders that are never part of a release (the state folder).
 
     Raises:
-        DocumentError: an `include` entry matches nothing or leaves `root`.
+        DocumentError: an `include` entry matches nothing or leaves `root`; a link leads to a folder that it is a part
+            of (``link-cycle``); something cannot be read.
     """
-    tracked = _tracked(root)
-    found = set(tracked or _walk(root))
-    untracked = tuple(sorted(_git_list(root, "--others", "--exclude-standard"))) if tracked else ()
-    for entry in include:
-        found.update(_included(root, entry))
-    excluded = [folder.resolve() for folder in leave_out]
-    paths = tuple(sorted(path for path in found if not _below(root / path, excluded)))
-    total = source_digest(root, paths)
-    untracked = tuple(path for path in untracked if path not in found and not _below(root / path, excluded))
+    excluded = list(leave_out)
+    tree, tracked = _listed(root, include, excluded)
+    entries = tuple(tree.entries[path] for path in sorted(tree.entries))
+    total = digest_of(entries)
+    untracked = _untracked(root, tree, excluded) if tracked else ()
     without_git = "" if tracked else _why_without_git(root)
-    return Source(root, paths, total, _name(root, bool(tracked), total), untracked, without_git)
+    return Source(root, entries, total, _name(root, tracked, total), untracked, without_git, tuple(_notes(tree)))
 
 
-def source_digest(root: Path, paths: Iterable[str]) -> str:
-    """SHA-256 over the files `paths` of `root`: path, kind, executable bit, content; links by where they point."""
-    total = hashlib.sha256()
-    for path in paths:
-        file = root / path
-        if file.is_symlink() and not (leaves(root, file) and file.is_file()):
-            kind, content = "link", os.fsencode(file.readlink())
-        else:
-            kind = "program" if os.access(file, os.X_OK) else "file"
-            try:
-                with file.open("rb") as stream:
-                    content = _digest_stream(stream)
-            except PermissionError as error:
-                raise DocumentError(
-                    f"cannot read {file}: {error.strerror}",
-                    code="unreadable-source",
-                    hints=("make it readable for you",),
-                ) from error
-        total.update(b"%s %s %d:" % (kind.encode(), os.fsencode(path), len(content)))
-        total.update(content)
-    return total.hexdigest()
+def source_paths(root: Path, include: Sequence[str] = (), leave_out: Iterable[Path] = ()) -> frozenset[str]:
+    """The paths of `read_source`, without a look into the files."""
+    return frozenset(_listed(root, include, list(leave_out))[0].entries)
 
 
-def leaves(root: Path, link: Path) -> bool:
-    """Whether a link points out of `root` (its content is then copied, since what it names may change)."""
-    return not link.resolve().is_relative_to(root.resolve())
+def _listed(root: Path, include: Sequence[str], leave_out: list[Path]) -> tuple[Tree, bool]:
+    tree, tracked = Tree(root, leave_out), _tracked(root)
+    if tracked:
+        for path in tracked:
+            tree.add(path)
+    else:
+        tree.add_folder()
+    for entry in include:
+        _include(root, entry, tree)
+    return tree, bool(tracked)
 
 
-def _digest_stream(stream: object) -> bytes:
-    found = hashlib.sha256()
-    while block := stream.read(1 << 20):  # type: ignore[attr-defined]  # a binary file; typing.BinaryIO is not a protocol
-        found.update(block)
-    return found.digest()
+def _notes(tree: Tree) -> Iterator[str]:
+    if tree.left_out:
+        shown = ", ".join(_shown(path) for path in tree.left_out[:_MOST_NAMED])
+        more = ", …" if len(tree.left_out) > _MOST_NAMED else ""
+        yield f"left out of the release: {shown}{more} (hidden folders, environments and caches; include adds them)"
+    for path, (files, size) in tree.replaced.items():
+        yield f"the link {_shown(path)} leads out: its content is in the release ({files} files, {size / 1e6:.1f} MB)"
+
+
+def _shown(path: str) -> str:
+    """A name as text that can be printed and stored, whatever bytes it is of."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _untracked(root: Path, tree: Tree, leave_out: list[Path]) -> tuple[str, ...]:
+    folders = [folder.resolve() for folder in leave_out]
+    found = sorted(_git_list(root, "--others", "--exclude-standard"))
+    return tuple(path for path in found if path not in tree.entries and not _below(root / path, folders))
 
 
 def _tracked(root: Path) -> list[str]:
@@ -139,36 +146,40 @@ def _why_without_git(root: Path) -> str:
     return done.stderr.strip().splitlines()[0] if done.returncode and done.stderr.strip() else ""
 
 
-def _walk(root: Path) -> Iterator[str]:
-    for folder, folders, files in os.walk(root):
-        here = Path(folder)
-        folders[:] = [
-            name
-            for name in folders
-            if not name.startswith(".")
-            and name not in _ENVIRONMENT_FOLDERS
-            and not (here / name / "pyvenv.cfg").exists()
-        ]
-        for name in files:
-            if (here / name).is_file() or (here / name).is_symlink():  # no sockets, no pipes
-                yield (here / name).relative_to(root).as_posix()
-
-
-def _included(root: Path, entry: str) -> set[str]:
+def _include(root: Path, entry: str, tree: Tree) -> None:
+    """Add what an `include` entry matches; raises `DocumentError` where that is nothing."""
     if not entry.strip() or Path(entry).is_absolute() or ".." in Path(entry).parts:
         raise DocumentError(
             f"{entry!r} leaves the folder of the document: expected a path or pattern below it", where="include"
         )
-    found = set()
-    for match in root.glob(entry):
-        for file in match.rglob("*") if match.is_dir() else [match]:
-            if file.is_file():
-                found.add(file.relative_to(root).as_posix())
+    found = False
+    folders: list[Path] = []
+    for match in [root] if Path(entry) == Path() else sorted(root.glob(entry)):
+        if ".git" in match.relative_to(root).parts or any(match.is_relative_to(folder) for folder in folders):
+            continue
+        for path in _without_links(root, match):
+            name = path.relative_to(root).as_posix()
+            if path.is_dir() and not path.is_symlink():
+                folders.append(path)
+                tree.add_folder("" if path == root else name, everything=True)
+                found = found or any(path == root or one.startswith(f"{name}/") for one in tree.entries)
+            else:
+                tree.add(name)
+                found = True
     if not found:
         raise DocumentError(
             f"{entry!r} matches no file in {root}", where="include", hints=("correct the entry or remove it",)
         )
-    return found
+
+
+def _without_links(root: Path, match: Path) -> Iterator[Path]:
+    """A match, or the link on its way, with the place inside that it leads to: nothing can stand below a link."""
+    way = [*reversed([one for one in match.parents if one.is_relative_to(root) and one != root]), match]
+    link = next((one for one in way if one.is_symlink()), None)
+    yield link or match
+    real = Path(os.path.realpath(match))
+    if link is not None and real != Path(os.path.realpath(root)) and real.is_relative_to(os.path.realpath(root)):
+        yield root / real.relative_to(os.path.realpath(root))
 
 
 def _below(path: Path, folders: list[Path]) -> bool:

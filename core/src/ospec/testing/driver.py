@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ospec.models import context
-from ospec.models.context import Deadline
+from ospec.models.context import Batch, Deadline
 from ospec.models.document import Deployment as DeploymentSettings
 from ospec.models.live import Deployment, HealthResult, LiveState, LogLine, Measurement, TrafficSplit, TrafficState
 from ospec.models.registration import Platform
@@ -94,21 +94,26 @@ class Driver:
         )
         return made
 
-    def roll_back(self, name: str, slot: str) -> Deployment:
+    def batch(self, name: str, slot: str, batch: Batch, behaviour: str = "good", **fields: Any) -> Deployment:
+        """Replace instances of `slot` by a release, as far as `batch` says."""
+        return self.deploy(name, slot, behaviour, batch=batch, **fields)
+
+    def roll_back(self, name: str, slot: str, **fields: Any) -> Deployment:
         """Have `slot` run a release again that was deployed before."""
-        made: Deployment = self.call("rollback", context.RollbackContext, slot=slot, **self._of_release(name))
+        made: Deployment = self.call("rollback", context.RollbackContext, slot=slot, **self._of_release(name), **fields)
         return made
 
     def health(self, name: str, slot: str) -> list[HealthResult]:
         """Ask every instance once."""
         return list(self.call("health_check", context.HealthContext, slot=slot, **self._of_release(name)) or ())
 
-    def switch(self, weights: Mapping[str, float], **fields: Any) -> TrafficState:
-        """Give each slot its share."""
+    def switch(
+        self, weights: Mapping[str, float], split: Mapping[str, Any] | None = None, **fields: Any
+    ) -> TrafficState:
+        """Give each slot its share; `split` has what else a `TrafficSplit` says."""
         slots = tuple(slot for slot in self.observe().slots if slot.id in weights)
-        state: TrafficState = self.call(
-            "switch_traffic", context.SwitchContext, split=TrafficSplit(weights), slots=slots, **fields
-        )
+        asked = TrafficSplit(weights, **(split or {}))
+        state: TrafficState = self.call("switch_traffic", context.SwitchContext, split=asked, slots=slots, **fields)
         return state
 
     def retire(self, slot: str | None, **fields: Any) -> None:
@@ -164,26 +169,30 @@ class Driver:
 
     # -- the front door --------------------------------------------------------------------------------------------
 
-    def ask(self, path: str = "/", address: str | None = None) -> tuple[int, str, bytes]:
+    def ask(
+        self, path: str = "/", address: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, str, bytes]:
         """(status, release in the header, body) of one answer of the front door, or of a slot's own address."""
-        with self.asking(path, address) as answer:
+        with self.asking(path, address, headers) as answer:
             return answer.status, answer.headers.get("x-ospec-release", ""), answer.read()
 
     @contextlib.contextmanager
-    def asking(self, path: str, address: str | None = None) -> Iterator[http.client.HTTPResponse]:
+    def asking(
+        self, path: str, address: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> Iterator[http.client.HTTPResponse]:
         """One answer whose head has come; its connection is closed in the end."""
         url = urlsplit(address or self.observe().address or "")
         assert url.hostname, "the platform gives no address to ask"
         connection = http.client.HTTPConnection(url.hostname, url.port, timeout=_PATIENCE_SECONDS)
         try:
-            connection.request("GET", url.path.rstrip("/") + path)
+            connection.request("GET", url.path.rstrip("/") + path, headers=dict(headers or {}))
             yield connection.getresponse()
         finally:
             connection.close()
 
-    def releases_that_answer(self, times: int) -> set[str]:
+    def releases_that_answer(self, times: int, headers: Mapping[str, str] | None = None) -> set[str]:
         """The releases that a number of requests reach."""
-        return {self.ask()[1] for _ in range(times)}
+        return {self.ask(headers=headers)[1] for _ in range(times)}
 
 
 class Running:

@@ -26,6 +26,7 @@ EVERYTHING = Capabilities(
     weighted_traffic=True,
     header_routing=True,
     sticky_sessions=True,
+    maintenance=True,
     batches=True,
     release_header=True,
     instances=True,

@@ -156,7 +156,7 @@ class Rolling:
             left = left.having(evolve(held, instances=tuple(one for one in held.instances if not one.leaving)))
         for held in gone:
             left = left.without(held)
-        self._residents.stop_programs(tuple(held.program(one) for held, one in leaving), left)
+        self._residents.stop_programs(self._ctx, tuple(held.program(one) for held, one in leaving), left)
         self.state = left
         if gone:
             self.state = self._residents.divide(self._ctx, self.state, self._label)

@@ -18,6 +18,7 @@ from ospec.models.target import HealthCheck
 
 from ospec_plugin_local.division import is_mixed, ready_ports
 from ospec_plugin_local.envoy import last_lines
+from ospec_plugin_local.falls import STEADY_SECONDS, after_falls, age
 from ospec_plugin_local.observation import instance_of
 from ospec_plugin_local.place import place_of
 from ospec_plugin_local.programs import request_path
@@ -31,8 +32,6 @@ _ENOUGH_BODY = 200
 _PROXY_SECONDS = 0.3
 """The proxy looks at instances it has not found healthy yet every 20 ms."""
 _PROXY_POLL_SECONDS = 0.005
-_STEADY_SECONDS = 2.0
-"""A worker that was started again is well once it has lived for so long."""
 Question = Callable[[], HealthResult]
 
 
@@ -53,9 +52,7 @@ def check(ctx: HealthContext) -> list[HealthResult]:
             hints=("see slots and releases: ospec status",),
         )
     held, residents = asked[0], Residents(place)
-    questions = [question for one in held.instances for question in _questions(ctx, residents, held, one)]
-    with ThreadPoolExecutor(min(_MOST_AT_ONCE, max(1, len(questions)))) as pool:
-        results = list(pool.map(lambda question: question(), questions))
+    results = _asked(ctx, residents, held)
     if all(one.healthy for one in results):
         mixed = is_mixed(state, ctx.slot)
         if mixed or ctx.slot not in residents.weights(state):
@@ -63,6 +60,24 @@ def check(ctx: HealthContext) -> list[HealthResult]:
         if mixed:
             _give_their_share(ctx, residents)
     return results
+
+
+def _asked(ctx: HealthContext, residents: Residents, held: SlotState) -> list[HealthResult]:
+    """What every instance answers; one that ended since it was well is gone, whatever answers now."""
+    lives = {one.id: residents.record(held.program(one)) for one in held.instances}
+    questions = [question for one in held.instances for question in _questions(ctx, residents, held, one)]
+    with ThreadPoolExecutor(min(_MOST_AT_ONCE, max(1, len(questions)))) as pool:
+        results = list(pool.map(lambda question: question(), questions))
+    return [
+        result
+        for one in held.instances
+        for result in after_falls(
+            residents.place,
+            held.program(one),
+            lives[one.id],
+            [result for result in results if result.instance == one.id],
+        )
+    ]
 
 
 def _give_their_share(ctx: HealthContext, residents: Residents) -> None:
@@ -106,7 +121,7 @@ def _questions(ctx: HealthContext, residents: Residents, held: SlotState, one: I
 def _by_life(instance: Instance, record: Path, said: Callable[[], str]) -> HealthResult:
     """By whether it runs; `record` was written when it was started last, and `detail` tells that it was before."""
     if instance.state == "running":
-        if instance.detail and _age(record) < _STEADY_SECONDS:
+        if instance.detail and age(record) < STEADY_SECONDS:
             return HealthResult(
                 "running", False, gone=True, detail=f"{instance.detail}: {said()}", instance=instance.id
             )
@@ -153,13 +168,6 @@ def _unreachable(name: str, instance: Instance, error: Exception, said: Callable
     if again:
         detail = f"{instance.detail}; {said()}"
     return HealthResult(name, False, starting=refused and not again, gone=again, detail=detail, instance=instance.id)
-
-
-def _age(path: Path) -> float:
-    try:
-        return time.time() - path.stat().st_mtime
-    except FileNotFoundError:  # taken away meanwhile
-        return 0.0
 
 
 def _since(started: float) -> float:

@@ -19,7 +19,7 @@ from ospec.models.context import (
 from ospec.models.live import Deployment, HealthResult, LiveState, LogLine, Measurement, TrafficState
 from ospec.models.registration import Capabilities, Platform
 
-from ospec_plugin_local.settings import LocalSettings
+from ospec_plugin_local.settings import LocalSettings, stop_seconds
 
 
 @hookimpl
@@ -30,12 +30,14 @@ def register_platforms() -> Iterable[Platform]:
         weighted_traffic=True,
         header_routing=True,
         sticky_sessions=True,
+        maintenance=True,
         batches=True,
         release_header=True,
         instances=True,
         metrics=True,
     )
-    return [Platform("local", able, aliases=("localhost", "this machine"), settings=LocalSettings)]
+    names = ("localhost", "this machine")
+    return [Platform("local", able, aliases=names, settings=LocalSettings, stop_seconds=stop_seconds)]
 
 
 @hookimpl

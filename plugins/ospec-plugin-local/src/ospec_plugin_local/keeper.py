@@ -76,6 +76,9 @@ class Keeper:
                 return {"ok": True}
             case "keys":
                 return {"keys": sorted(self._environments)}
+            case "logs":
+                self._log_bytes, self._log_files = int(question["bytes"]), int(question["files"])
+                return {"ok": True}
             case "bins":
                 since = question["since"]
                 return {"bins": self._counter.since(since), "usage": self._usage.since(since)}

@@ -7,13 +7,15 @@ ends, and ends the program when it is told to.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import select
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -29,23 +31,54 @@ def main(name: str) -> NoReturn:
     root, keeper = Path(os.environ["OSPEC_LOCAL_ROOT"]), os.environ["OSPEC_LOCAL_KEEPER"]
     spec = json.loads((root / "programs" / f"{name}.json").read_bytes())
     kept = root / "run" / f"{name}.json"
-    earlier = pids.read_record(kept)
-    if pids.same(earlier):
-        _stand_in_for(earlier or {}, spec["stop_seconds"])
-    pids.kill_group(earlier)  # what a killed instance left behind may hold its port
+    supervisor = os.getppid()
+    with one_at_a_time(root):
+        if not _is(supervisor, root / "supervisord.pid"):
+            os._exit(0)  # it was killed meanwhile, and the one that follows starts the program
+        earlier = pids.read_record(kept) or {}
+        runs = pids.same(earlier) and not earlier.get("waits")
+        if not runs:
+            pids.kill_leader(earlier)  # a launcher that waits for values, and would become a second one
+            pids.kill_group(earlier)  # what a killed instance left behind may hold its port
+            starts = int(earlier.get("starts", 0)) + (0 if earlier.get("waits") else 1)
+            record = {**pids.identity(os.getpid()), "starts": starts, "key": spec["key"]}
+            # Before anything that may last: from here on whoever ends the program finds this process.
+            pids.write_record(kept, {**record, "waits": True})
+    if runs:
+        _stand_in_for(earlier, spec["stop_seconds"])
     _open_log(root / "logs" / f"{name}.log")
-    environment = {**_environment(keeper, spec["key"], name), **spec["environment"]}
-    starts = int((earlier or {}).get("starts", 0)) + 1
-    pids.write_record(kept, {**pids.identity(os.getpid()), "starts": starts, "key": spec["key"]})
+    environment = {**_environment(keeper, spec["key"], name, supervisor), **spec["environment"]}
+    pids.write_record(kept, record)
     _become(spec["command"], spec["directory"], environment)
 
 
-def _environment(keeper: str, key: str, name: str) -> Mapping[str, str]:
+@contextlib.contextmanager
+def one_at_a_time(root: Path) -> Iterator[None]:
+    """Held by a launcher from when it looks who its program is until it wrote down that it will be.
+
+    Whoever killed the supervisor and then held it once knows that there is a record of every launcher that goes on.
+    """
+    with (root / "starting.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _is(supervisor: int, kept: Path) -> bool:
+    """Whether the parent is the supervisor that serves the place, which writes its number before it starts anything."""
+    try:
+        return int(kept.read_text()) == supervisor
+    except (OSError, ValueError):  # somebody removed the file: nothing speaks against the parent
+        return True
+
+
+def _environment(keeper: str, key: str, name: str, supervisor: int) -> Mapping[str, str]:
     """The values of this deployment, which only the keeper knows; waits for it, and for whoever brings them."""
     if not key:
         return os.environ
     told = False
     while True:
+        if os.getppid() != supervisor:
+            os._exit(0)  # as above
         try:
             found = ask(keeper, {"op": "get", "key": key}).get("environment")
         except KeeperUnreachableError:

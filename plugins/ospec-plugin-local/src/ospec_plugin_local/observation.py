@@ -59,14 +59,15 @@ def instance_of(residents: Residents, held: SlotState, one: InstanceState, ready
     record = residents.record(held.program(one))
     lives = pids.same(record)
     starts = int(record["starts"]) if record else 0
-    state = "running" if lives else "exited" if record else "starting"
-    if lives and one.leaving:
+    waits = record is not None and lives and record.get("waits")  # for its variables, and is not the program yet
+    state = "starting" if record is None or waits else "running" if lives else "exited"
+    if state == "running" and one.leaving:
         state = "leaving"
     return Instance(
         id=one.id,
         process=one.process,
         state=state,
-        ready=lives if ready is None else lives and ready,
+        ready=state == "running" and ready is not False,
         pid=int(record["pid"]) if record and lives else None,
         port=one.port,
         detail=f"started {starts} times" if starts > 1 else "",

@@ -11,8 +11,8 @@ from ospec.models.target import Target
 
 from ospec_plugin_local.binary import envoy_path
 from ospec_plugin_local.place import Place
-from ospec_plugin_local.platform import with_settings
-from ospec_plugin_local.programs import check_on_path
+from ospec_plugin_local.platform import check_address, with_settings
+from ospec_plugin_local.programs import check_on_path, check_takes_traffic
 from ospec_plugin_local.residents import Residents
 from ospec_plugin_local.state import load_state
 
@@ -20,19 +20,21 @@ from ospec_plugin_local.state import load_state
 def obstacles(place: Place, target: Target) -> Iterator[Obstacle]:
     """Everything that is in the way; raises `DocumentError` for a wrong setting."""
 
-    def ports() -> object:
-        state = load_state(place)
-        return Residents(place).check_ports(with_settings(state, target), state)
-
-    checks: tuple[Callable[[], object], ...] = (
+    state, residents = load_state(place), Residents(place)
+    served = residents.weights(state) if state else {}
+    of_place: tuple[Callable[[], object], ...] = (
         envoy_path,
-        ports,
+        lambda: residents.check_ports(with_settings(state, target, served), state),
+    )
+    of_document: tuple[Callable[[], object], ...] = (
+        lambda: check_address(state, target, served),
+        lambda: check_takes_traffic(target),
         lambda: check_on_path(target, os.environ.get("PATH", os.defpath)),
     )
-    for check in checks:
+    for check in (*of_place, *of_document):
         try:
             check()
         except DocumentError:
             raise
         except OspecError as error:
-            yield Obstacle(error.message, error.code, error.where, error.hints)
+            yield Obstacle(error.message, error.code, error.where, error.hints, of_document=check in of_document)

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +55,17 @@ def kill_group(record: dict[str, Any] | None, number: int = signal.SIGKILL) -> N
 
 def end_group(record: dict[str, Any] | None, grace_seconds: float) -> None:
     """End a group: SIGTERM, the grace time, SIGKILL; returns when nothing of it lives, or 5 s after SIGKILL."""
+    end_groups([record], grace_seconds)
+
+
+def end_groups(records: Iterable[dict[str, Any] | None], grace_seconds: float) -> None:
+    """End groups as `end_group` does, all in the same time."""
+    left = list(records)
     for number, seconds in ((signal.SIGTERM, grace_seconds), (signal.SIGKILL, 5.0)):
-        kill_group(record, number)
+        for record in left:
+            kill_group(record, number)
         deadline = time.monotonic() + seconds
-        while group_lives(record) and time.monotonic() < deadline:
+        while (left := [record for record in left if group_lives(record)]) and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS)
 
 

@@ -49,6 +49,10 @@ class Place:
         """One JSON file for each program: who it is now."""
         return self.root / "run"
 
+    def well(self, program: str) -> Path:
+        """Which life of a program was found well last."""
+        return self.run / f"{program}.well"
+
     @property
     def logs(self) -> Path:
         return self.root / "logs"

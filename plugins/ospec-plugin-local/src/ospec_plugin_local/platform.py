@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from attrs import evolve
-from ospec.errors import FatalError
+from ospec.errors import FatalError, OspecError, RefusedError
 from ospec.models.context import DeployContext, RetireContext, RollbackContext, SwitchContext
 from ospec.models.live import Deployment, TrafficState
 from ospec.models.target import Target
@@ -14,20 +14,20 @@ from ospec.models.target import Target
 from ospec_plugin_local.batches import Rolling
 from ospec_plugin_local.binary import envoy_path
 from ospec_plugin_local.observation import look
-from ospec_plugin_local.place import place_of
+from ospec_plugin_local.place import Place, place_of
 from ospec_plugin_local.programs import check_commands, environment
 from ospec_plugin_local.residents import Residents
-from ospec_plugin_local.settings import settings_of
+from ospec_plugin_local.settings import settings_of, stop_seconds
 from ospec_plugin_local.slots import Slots
 from ospec_plugin_local.splits import checked_split
-from ospec_plugin_local.state import SLOTS, SlotState, State, changing, load_state, save_state
+from ospec_plugin_local.state import SLOTS, State, changing, load_state, save_state, url_of
 
 
 def make_able(ctx: DeployContext | RollbackContext) -> Deployment:
     """Have the slot run the release; its instances are started, not yet healthy.
 
     Raises:
-        RefusedError: the front door's port is taken.
+        RefusedError: the front door's port is taken, or should change under what serves.
         FatalError: the slot serves another release, a program or a value is missing, or what is there cannot be read.
     """
     place = place_of(ctx.home, ctx.target)
@@ -36,10 +36,12 @@ def make_able(ctx: DeployContext | RollbackContext) -> Deployment:
     served = residents.weights(before) if before else {}
     label = _slot_for(ctx.slot, served)
     inside = before.held_in(label) if before else ()
-    if label in served:
-        _check_served(ctx, label, inside)
+    if label in served and inside and not ctx.batch and ctx.release.id not in [one.release_id for one in inside]:
+        raise _serves(label, f"{inside[0].release}: another release cannot be put there")
     envoy_path()  # raises where there is none
-    state = residents.check_ports(with_settings(before, ctx.target), before)
+    if isinstance(ctx, DeployContext):  # a return keeps the address, whatever its release's document says
+        check_address(before, ctx.target, served)
+    state = residents.check_ports(with_settings(before, ctx.target, served), before)
     values = environment(ctx, state, label)
     check_commands(ctx.target, ctx.files, values)
     place.make()
@@ -62,17 +64,6 @@ def _roll(ctx: DeployContext | RollbackContext, rolling: Rolling, values: dict[s
     else:
         rolling.finish(values)
     return rolling.changed, rolling.state
-
-
-def _check_served(ctx: DeployContext | RollbackContext, label: str, inside: Sequence[SlotState]) -> None:
-    """Raise `FatalError` where what is asked would take users what they get."""
-    own = [one for one in inside if one.release_id == ctx.release.id]
-    if ctx.batch is None:
-        if inside and not own:
-            raise _serves(label, f"{inside[0].release}: another release cannot be put there")
-        return
-    if not ctx.batch.instances and not ctx.batch.others and not any(one.ports for one in own):
-        raise _serves(label, "users: not all of its instances can be taken away")
 
 
 def switch(ctx: SwitchContext) -> TrafficState:
@@ -117,23 +108,43 @@ def retire(ctx: RetireContext) -> None:
         FatalError: the slot serves (``slot-serves``).
     """
     place = place_of(ctx.home, ctx.target)
+    if ctx.slot is None:
+        _take_down(ctx, place)
+        return
     state = load_state(place)
     if state is None:
         return
     residents = Residents(place)
     place.make()
     with changing(ctx, place):
-        if ctx.slot is None:
-            residents.take_away(state)
-            save_state(
-                place, evolve(state, stable="", former="", slots={}, past={**state.past, **state.slots}, others=())
-            )
-            return
         share = residents.weights(state).get(ctx.slot, 0.0)
         if share:
             raise _serves(ctx.slot, f"{share:g} % of the traffic, and stays")
         if ctx.slot in state.slots:
             Slots(ctx, residents).take_away(state, ctx.slot)
+
+
+def _take_down(ctx: RetireContext, place: Place) -> None:
+    """End everything. Who runs is in the records, so that a state that is damaged or gone is in nobody's way."""
+    broken: OspecError | None = None
+    try:
+        state = load_state(place)
+    except FatalError as error:
+        if error.code != "state-broken":
+            raise
+        state, broken = None, error
+    if state is None and broken is None and not place.run.is_dir():
+        return
+    place.make()
+    with changing(ctx, place):
+        Residents(place).take_away(ctx, state.stop_seconds if state else stop_seconds(ctx.target))
+        if state:
+            past = {**state.past, **state.slots}
+            save_state(place, evolve(state, stable="", former="", slots={}, others=(), past=past))
+        if broken:
+            aside = place.state.with_name(f"{place.state.name}.broken-{time.time_ns()}")
+            place.state.replace(aside)
+            ctx.log(f"{broken.message}; what ran was ended by its records, and the file is {aside} now")
 
 
 def _slot_for(wanted: str, served: Mapping[str, float]) -> str:
@@ -155,9 +166,32 @@ def _serves(label: str, what: str) -> FatalError:
     )
 
 
-def with_settings(state: State | None, target: Target) -> State:
-    """The state with what the document says now."""
+def check_address(state: State | None, target: Target, served: Mapping[str, float]) -> None:
+    """Refuse to move the front door under what serves: users would lose it before the new release is known to work.
+
+    Raises:
+        RefusedError: ``address-changed``.
+    """
     settings = settings_of(target)
+    if state is None or not served or (settings.host, settings.port) == (state.host, state.port):
+        return
+    raise RefusedError(
+        f"the front door is {state.address} as long as a release serves there, and cannot become "
+        f"{url_of(settings.host, settings.port)}",
+        code="address-changed",
+        where="plugins.local.port" if settings.port != state.port else "plugins.local.host",
+        hints=(
+            f'keep host = "{state.host}" and port = {state.port} in [plugins.local]',
+            "or move it, while nobody is served: ospec down, then ospec run deploy",
+        ),
+    )
+
+
+def with_settings(state: State | None, target: Target, served: Mapping[str, float]) -> State:
+    """The state with what the document says now. Where something serves, the front door stays where it is."""
+    settings = settings_of(target)
+    if state is not None and served:
+        settings = evolve(settings, host=state.host, port=state.port)
     if state is None:
         state = State(host="", port=0, slot_ports=dict.fromkeys(SLOTS, 0), stop_seconds=0, log_bytes=0, log_files=0)
     return evolve(

@@ -147,15 +147,9 @@ def check_commands(target: Target, files: Path, values: Mapping[str, str]) -> No
     """Find each process's program before anything is touched.
 
     Raises:
-        FatalError: there is no process, or a program is missing (``missing-command``).
+        FatalError: nothing takes traffic (``no-process``), or a program is missing (``missing-command``).
     """
-    if not target.processes:
-        raise FatalError(
-            "nothing says how the application starts",
-            code="no-process",
-            where="scripts.start",
-            hints=('add start = "…" to [scripts]',),
-        )
+    check_takes_traffic(target)
     if not files.is_dir():
         raise FatalError(
             f"the files of the release are gone: {files}",
@@ -164,6 +158,25 @@ def check_commands(target: Target, files: Path, values: Mapping[str, str]) -> No
             hints=("deploy the release again",),
         )
     check_on_path(target, values.get("PATH", os.defpath), files)
+
+
+def check_takes_traffic(target: Target) -> None:
+    """Refuse a release that would be given the traffic and has nothing to answer it.
+
+    Raises:
+        FatalError: ``no-process``.
+    """
+    web = target.processes.get(WEB)
+    if web is not None and web.port:
+        return
+    others = ", ".join(name for name in target.processes if name != WEB)
+    raise FatalError(
+        "nothing says how the application starts that answers the users"
+        + (f": process {WEB!r} has no port" if web else f"; there is only {others}" if others else ""),
+        code="no-process",
+        where=f"processes.{WEB}.port" if web else "scripts.start",
+        hints=(f"remove port = false from [processes.{WEB}]",) if web else ('add start = "…" to [scripts]',),
+    )
 
 
 def check_on_path(target: Target, path: str, files: Path | None = None) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Collection, Mapping
@@ -29,6 +28,8 @@ KEEPER = "keeper"
 RESIDENTS = (ENVOY, KEEPER)
 _PATIENCE_SECONDS = 15.0
 _POLL_SECONDS = 0.005
+_FORGET_SECONDS = 4.0
+"""What is left of a call's time for what follows on the end of programs."""
 _SILENT_SECONDS = 3.0
 """A resident that lives and does not answer for so long has lost its socket, and is started again."""
 
@@ -39,6 +40,11 @@ class Residents(Proxy):
     def __init__(self, place: Place) -> None:
         super().__init__(place)
         self.supervisor = Supervisor(place)
+
+    def forget(self, name: str) -> None:
+        """Forget who a program was that ended."""
+        (self.place.run / f"{name}.json").unlink(missing_ok=True)
+        self.place.well(name).unlink(missing_ok=True)
 
     def check_ports(self, state: State, before: State | None) -> State:
         """`state` with ports that can be had, before anything is touched.
@@ -90,6 +96,8 @@ class Residents(Proxy):
             if not self.answers(name):
                 missing = True
                 self._wait_for(ctx, name)
+        # What it was started with may be out of date, and to start it again would lose the variables.
+        self.ask_keeper(ctx, {"op": "logs", "bytes": state.log_bytes, "files": state.log_files})
         return missing
 
     def heal(self, ctx: HookContext, state: State) -> None:
@@ -112,31 +120,31 @@ class Residents(Proxy):
             self.supervisor.begin(name)
         return bool(idle)
 
-    def stop_programs(self, names: tuple[str, ...], left: State) -> None:
-        """End programs and forget them; `left` is the state without them."""
+    def stop_programs(self, ctx: HookContext, names: tuple[str, ...], left: State) -> None:
+        """End programs and forget them, within the time of the call; `left` is the state without them."""
+        within = max(0.0, ctx.deadline.left - _FORGET_SECONDS)
         self.supervisor.configure([*RESIDENTS, *left.program_names], left.stop_seconds)
         if self.supervisor.answers():
-            self.supervisor.stop(names)
+            self.supervisor.stop(names, within)
             self.supervisor.apply()
         else:
-            pids.kill_leader(self.supervisor.record)  # one that nobody can ask would start them again
+            self.supervisor.kill()  # one that nobody can ask would start them again
+        pids.end_groups([self.record(name) for name in names], min(left.stop_seconds, within))
         for name in names:
-            pids.end_group(self.record(name), left.stop_seconds)
             (self.place.programs / f"{name}.json").unlink(missing_ok=True)
-            (self.place.run / f"{name}.json").unlink(missing_ok=True)
+            self.forget(name)
 
-    def take_away(self, state: State) -> None:
+    def take_away(self, ctx: HookContext, stop_seconds: float) -> None:
         """End everything: instances, Envoy, keeper, supervisor; no process, socket or port is left."""
+        within = max(0.0, ctx.deadline.left - _FORGET_SECONDS)
         if self.supervisor.answers():
-            self.supervisor.stop(state.program_names)
+            # All that it knows, whatever the state says; the proxy last, for the answers that are under way.
+            self.supervisor.stop([name for name in self.supervisor.programs() if name not in RESIDENTS], within)
             self.supervisor.shut_down()
         else:
-            pids.kill_leader(self.supervisor.record)
+            self.supervisor.kill()
         records = [pids.read_record(path) for path in self.place.run.glob("*.json")]
-        for record in records:
-            pids.kill_group(record, signal.SIGTERM)
-        for record in records:
-            pids.end_group(record, state.stop_seconds)
+        pids.end_groups(records, min(stop_seconds, within))
         for folder in (self.place.programs, self.place.run, self.place.envoy, self.place.runtime):
             shutil.rmtree(folder, ignore_errors=True)
         with contextlib.suppress(OSError):  # the runtime folder of all services goes with the last of them

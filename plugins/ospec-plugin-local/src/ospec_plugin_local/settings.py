@@ -23,7 +23,8 @@ class LocalSettings:
     host: str = "127.0.0.1"
     """The address the front door listens on; ``0.0.0.0`` opens it to the network. All else stays on 127.0.0.1."""
     stop_seconds: float = 10.0
-    """How long an instance may take to end after SIGTERM; then its whole process group is killed."""
+    """How long an instance may take to end after SIGTERM; then its whole process group is killed.
+    One that runs keeps the time that it was started with."""
     log_megabytes: int = 10
     """When an instance's log starts anew."""
     log_files: int = 3
@@ -54,6 +55,12 @@ def settings_of(target: Target) -> LocalSettings:
                 name, f"expected {low} to {high}, found {value!r}", f"its default is {known[name].default!r}"
             )
     return LocalSettings(**given)
+
+
+def stop_seconds(target: Target) -> float:
+    """How long an instance of the target may take to end; also of a target of long ago, whose settings may be wrong."""
+    given = target.plugins.get("local", {}).get("stop_seconds")
+    return float(given) if isinstance(given, int | float) else LocalSettings().stop_seconds
 
 
 def _invalid(name: str, what: str, hint: str) -> DocumentError:

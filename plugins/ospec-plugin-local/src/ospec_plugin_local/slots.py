@@ -74,7 +74,7 @@ class Slots:
         state = evolve(state, generation=state.generation + 1)
         save_state(self._place, state)
         self._drain(former)
-        self._residents.stop_programs(former.program_names, state)
+        self._residents.stop_programs(self._ctx, former.program_names, state)
         state = self._residents.divide(ctx, state, label)
         self._residents.tell_clusters(ctx, state)
         return state
@@ -98,7 +98,8 @@ class Slots:
         self._residents.tell_slot(self._ctx, left, label)
         for held in inside:
             self._drain(held)
-        self._residents.stop_programs(tuple(name for held in inside for name in held.program_names), left)
+        names = tuple(name for held in inside for name in held.program_names)
+        self._residents.stop_programs(self._ctx, names, left)
         self._residents.tell_clusters(self._ctx, left)
         for held in inside:
             self.forget_values(held)
@@ -146,7 +147,7 @@ class Slots:
             record = self._residents.record(name)
             if not pids.same(record):
                 pids.kill_group(record)
-                (self._place.run / f"{name}.json").unlink(missing_ok=True)
+                self._residents.forget(name)
                 ended = True
         return ended
 

@@ -216,5 +216,5 @@ def _broken(place: Place, why: str) -> FatalError:
         f"{place.state} cannot be read: {why}",
         code="state-broken",
         where="local",
-        hints=(f"move {place.root} away, end what still runs, and deploy again",),
+        hints=("what runs goes on; end it, whatever the file says, and deploy again: ospec down",),
     )

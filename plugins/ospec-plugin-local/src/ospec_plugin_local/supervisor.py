@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ospec.errors import FatalError
 
 from ospec_plugin_local import pids
+from ospec_plugin_local.launcher import one_at_a_time
 from ospec_plugin_local.place import Place
 
 if TYPE_CHECKING:
@@ -83,8 +86,7 @@ class Supervisor:
         Raises:
             FatalError: it did not start, with what it printed.
         """
-        # SIGKILL leaves the programs alone, which SIGTERM would stop; their launchers find them again.
-        pids.kill_leader(self.record)
+        self.kill()
         self._place.supervisor_socket.unlink(missing_ok=True)
         started = subprocess.run(
             [sys.executable, "-m", "ospec_plugin_local.supervise", "-c", str(self._place.supervisor_conf)],
@@ -114,14 +116,18 @@ class Supervisor:
         pids.write_record(self._place.run / _OWN_RECORD, pids.identity(int(self._ask("getPID"))))
 
     def apply(self) -> None:
-        """Have it start what is new in its configuration, and forget what is not there any more (see `stop`)."""
-        added, changed, removed = self._ask("reloadConfig")[0]
-        self.stop([*changed, *removed])
-        for name in [*changed, *removed]:
+        """Have it start what is new in its configuration, and forget what is not there any more (see `stop`).
+
+        What runs keeps the lines it was added with, also where they read otherwise now: taking over the new ones would
+        end it, whatever it serves.
+        """
+        added, _, removed = self._ask("reloadConfig")[0]
+        self.stop(removed)
+        for name in removed:
             self._ask("removeProcessGroup", name)
-        for name in [*changed, *added]:
+        for name in added:
             self._ask("addProcessGroup", name)
-        for name in [*changed, *added]:
+        for name in added:
             self.begin(name)
 
     def begin(self, name: str) -> None:
@@ -134,11 +140,15 @@ class Supervisor:
             if fault.faultCode != 60:  # ALREADY_STARTED
                 raise
 
-    def stop(self, names: Iterable[str]) -> None:
-        """Stop programs and wait until they ended: SIGTERM to their groups, then SIGKILL after their time."""
+    def stop(self, names: Iterable[str], within: float = math.inf) -> None:
+        """Stop programs and wait until they ended: SIGTERM to their groups, then SIGKILL after their time.
+
+        Args:
+            within: seconds after which they are killed although they have time left: whoever asks has no more.
+        """
         from xmlrpc.client import Fault
 
-        waiting = set(names)
+        waiting, kill_at = set(names), time.monotonic() + within
         for name in waiting:
             try:
                 self._ask("stopProcess", name, False)
@@ -146,7 +156,12 @@ class Supervisor:
                 if fault.faultCode not in (10, 70):  # BAD_NAME, NOT_RUNNING
                     raise
         while waiting:
-            waiting &= {one["name"] for one in self._ask("getAllProcessInfo") if one["pid"]}
+            living = {one["name"]: one["pid"] for one in self._ask("getAllProcessInfo") if one["pid"]}
+            waiting &= set(living)
+            if waiting and time.monotonic() >= kill_at:
+                for name in waiting:
+                    with contextlib.suppress(ProcessLookupError, PermissionError):  # it ended meanwhile
+                        os.killpg(living[name], signal.SIGKILL)
             if waiting:
                 time.sleep(_POLL_SECONDS)  # each question also has it look for ended children
 
@@ -159,13 +174,22 @@ class Supervisor:
         """What it tells of each program, by name."""
         return {one["name"]: one for one in self._ask("getAllProcessInfo")}
 
+    def kill(self) -> None:
+        """Kill it, where it cannot be asked; every program of it that goes on has its record.
+
+        SIGKILL leaves the programs alone, which SIGTERM would stop; the launchers of the next one find them again.
+        """
+        pids.kill_leader(self.record)
+        with one_at_a_time(self._place.root):
+            pass
+
     def shut_down(self) -> None:
         """Stop everything and end it; returns when it is gone."""
         record = self.record
         try:
             self._ask("shutdown")
         except OSError:
-            pids.kill_leader(record)
+            self.kill()
         while pids.same(record):
             self.answers()  # each question wakes it from its wait of a second
             time.sleep(_POLL_SECONDS)
