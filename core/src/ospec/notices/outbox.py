@@ -63,16 +63,18 @@ class Channel:
             self._changed.notify_all()
 
     def close(self, deadline: float) -> None:
-        """Deliver what is left, not beyond `deadline` (monotonic seconds)."""
+        """Nothing more will be told: what waits is delivered, not beyond `deadline` (monotonic seconds)."""
         with self._changed:
             self._closes_at = deadline
             self._changed.notify_all()
-            thread = self._thread
-        if thread is not None:
-            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def wait_closed(self) -> None:
+        """Wait until all is delivered, or the deadline of `close` has passed."""
+        if self._thread is not None and self._closes_at is not None:
+            self._thread.join(max(0.0, self._closes_at - time.monotonic()))
 
     def lost(self) -> tuple[int, str]:
-        """How many notices were not delivered (after `close`), and the first reason."""
+        """How many notices were not delivered (after `wait_closed`), and the first reason."""
         with self._changed:
             left = self._sending + sum(one.count for one in self._waiting.values())
             why = self._why or ("there was no time left for it" if left else "")
@@ -175,11 +177,14 @@ class Outbox:
     def close(self, seconds: float = FLUSH_SECONDS) -> list[str]:
         """Deliver what is left within `seconds`; a warning for each channel that did not get all."""
         deadline = time.monotonic() + seconds
-        for channel in self._channels.values():
+        for channel in self._channels.values():  # all at once: one that is slow takes no time from the others
             channel.close(deadline)
+        for channel in self._channels.values():
+            channel.wait_closed()
         warnings = [f"a notice could not be made: {self._broken}"] if self._broken else []
         warnings += [
-            f"{_count(count)} for {name!r} told nobody: no plugin brings it" for name, count in self._missing.items()
+            f"{_count(count)} for {name!r} and told nobody: no plugin brings it"
+            for name, count in self._missing.items()
         ]
         for name, channel in self._channels.items():
             lost, why = channel.lost()

@@ -81,7 +81,8 @@ def _noted(event: Event, state: RunState, step: str, note: Mapping[str, Any]) ->
             what=str(told["text"]).partition("\n")[0],
             text=str(told["text"]),
             commands=("ospec show {run}",),
-            about=f"message/{step}",
+            about=step,
+            topic="message",
         )
     if "held" not in note or sum("held" in one for one in state.notes.get(step, ())) > 1:
         return None
@@ -161,10 +162,10 @@ def _notice(
     commands: tuple[str, ...],
     fields: Mapping[str, str] | None = None,
     about: str = "",
+    topic: str = "rollout",
 ) -> Notice:
     plan = run.started["plan"]
     where = f"{event.service} in {event.environment}"
-    topic = about.partition("/")[0] if about.startswith("message/") else "rollout"
     return Notice(
         kind=kind,
         severity=severity,

@@ -14,9 +14,10 @@ LONGEST_SUMMARY = 1024
 LONGEST_KEY = 255
 MOST_BYTES = 512_000
 """Of a whole request."""
-_LONGEST_TEXT = 60_000
-_LONGEST_FACT = 2_000
-_MOST_FACTS = 40
+_LONGEST_TEXT = 20_000
+"""A character may be twelve bytes of JSON."""
+_LONGEST_FACT = 500
+_MOST_FACTS = 20
 _ACTIONS = {"raised": "trigger", "taken": "acknowledge", "over": "resolve"}
 
 
