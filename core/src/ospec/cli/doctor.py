@@ -16,7 +16,7 @@ from ospec.cli.output import print_json, styled
 from ospec.errors import OspecError
 
 if TYPE_CHECKING:
-    from ospec.project import Choice
+    from ospec.project import Choice, Project
 
 _LEAST_FREE_BYTES = 500 * 1024 * 1024
 
@@ -43,7 +43,6 @@ def command(file: Path | None, environment: str | None, variables: tuple[str, ..
 
 def check(given: Choice) -> list[dict[str, Any]]:
     """Every check with what was found; a check that others rest on ends the list where it fails."""
-    from ospec.notices.channels import missing_channels
     from ospec.project import home_of, open_project
     from ospec.telemetry.session import off
 
@@ -83,13 +82,7 @@ def check(given: Choice) -> list[dict[str, Any]]:
 
     note("what runs", live, "ospec up", "ospec logs")
 
-    def told() -> tuple[bool, str]:
-        lacking = [name for name, _ in missing]
-        names = ", ".join(project.registry.notifiers) or "nobody is told: no notifier is loaded"
-        return not missing, f"no plugin brings {', '.join(lacking)}" if lacking else names
-
-    missing = list(missing_channels(project.monitoring, project.registry.notifiers))
-    note("notices", told, *(f"{name}: {hint}" for name, hint in missing))
+    note("notices", lambda: _notices(project), *(hint for _, hint in _missing(project)))
     if home.is_dir():
 
         def open_run() -> tuple[bool, str]:
@@ -104,6 +97,23 @@ def check(given: Choice) -> list[dict[str, Any]]:
         note("journal", open_run, "ospec resume", "ospec abort")
     project.close()
     return findings
+
+
+def _missing(project: Project) -> list[tuple[str, str]]:
+    from ospec.notices.channels import missing_channels
+
+    return list(missing_channels(project.monitoring, project.registry.notifiers))
+
+
+def _notices(project: Project) -> tuple[bool, str]:
+    from ospec.notices.channels import unset
+
+    registry, secrets = project.registry, project.target.secrets
+    told = [(registry.source("notifier", name), one) for name, one in registry.notifiers.items()]
+    known = {*os.environ, *secrets.required, *secrets.optional}
+    wrong = [f'no plugin brings the channel "{name}"' for name, _ in _missing(project)]
+    wrong += unset(project.target.plugins, told, known)
+    return not wrong, "; ".join(wrong) or ", ".join(registry.notifiers) or "no notifier is loaded: nobody is told"
 
 
 def _folder(home: Path) -> tuple[bool, str]:

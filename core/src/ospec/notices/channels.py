@@ -8,13 +8,13 @@ from typing import Any
 
 import attrs
 
+from ospec.aliases import NOTIFIERS
 from ospec.models.context import SecretResolver
 from ospec.models.notice import SEVERITIES, Notice, severity_of
 from ospec.models.registration import Notifier
 from ospec.notices.outbox import Channel, Outbox
 from ospec.stages.shape import Misfit, Shape
 
-_OWN = ("slack", "pagerduty", "webhook")
 _REFERENCE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 Table = Mapping[str, Any]
 
@@ -107,14 +107,14 @@ def known_as(names: Iterable[str], notifiers: Collection[str]) -> tuple[str, ...
 def plugins_of_channels(monitoring: Table, tables: Table) -> tuple[str, ...]:
     """Plugins that are loaded where they are installed: those that channels are called after, those with a table."""
     named = [name.strip().casefold() for name in named_channels(monitoring)]
-    return tuple(dict.fromkeys([*named, *(name for name in tables if name in _OWN)]))
+    return tuple(dict.fromkeys([*named, *(name for name in tables if name in NOTIFIERS)]))
 
 
 def missing_channels(monitoring: Table, notifiers: Collection[str]) -> Iterator[tuple[str, str]]:
     """(channel that the document names and nothing loaded brings, what to do about it)."""
     for name in known_as(named_channels(monitoring), notifiers):
         if name not in notifiers:
-            own = name.casefold() in _OWN
+            own = name.casefold() in NOTIFIERS
             yield (
                 name,
                 (
@@ -154,6 +154,15 @@ def with_references(tables: Table, written: Table, notifiers: Iterable[tuple[str
         if told:
             made[plugin] = {**made[plugin], **told}
     return made
+
+
+def unset(tables: Table, notifiers: Iterable[tuple[str, Notifier]], known: Collection[str]) -> Iterator[str]:
+    """What is wrong with references of secrets: each that is none of the `known` names, with its setting."""
+    for plugin, notifier in notifiers:
+        for name in secret_fields(notifier):
+            for found in _REFERENCE.finditer(str(tables.get(plugin, {}).get(name, ""))):
+                if found[0][2:-1] not in known:
+                    yield f"plugins.{plugin}.{name}: {found[0]} is not set"
 
 
 def misfits(tables: Table, notifiers: Iterable[tuple[str, Notifier]]) -> Iterator[Misfit]:

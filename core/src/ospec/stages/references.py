@@ -13,6 +13,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from ospec.aliases import NOTIFIERS
 from ospec.stages.shape import Misfit
 from ospec.stages.toml_positions import Path
 
@@ -82,9 +83,14 @@ class References:
             return "$"
         if name in self._stay:
             return found[0]
-        if name not in self._values:
+        if name not in self._values and not _of_a_notifier(path):
             self.unset.setdefault(name, path)
         return self._values.get(name, found[0])
+
+
+def _of_a_notifier(path: Path) -> bool:
+    """Whether it is looked up when people are told: a channel that cannot tell must not stop what it would tell of."""
+    return path[:1] == ("plugins",) and path[1] in NOTIFIERS
 
 
 def _of_a_shell(path: Path) -> bool:
