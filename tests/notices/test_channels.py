@@ -69,12 +69,14 @@ def test_what_a_step_names_counts_before_all() -> None:
 
 def test_what_the_document_names_and_nothing_brings_is_told_with_what_to_install() -> None:
     section = {"alerts": ALERTS, "notices": {"channels": ["PagerDuty", "slack"]}}
-    assert channels.missing_notes(section, ("slack",)) == (
+    missing = channels.missing_channels(section, {"webhook": {}, "local": {}}, ("slack",), ("webhook", "local"))
+    assert channels.missing_notes(missing) == (
         'no plugin brings the channel "PagerDuty": pip install ospec-plugin-pagerduty',
         'no plugin brings the channel "phone": install a plugin that brings it and put it into plugins.enabled, or '
         "remove the name",
+        'no plugin brings the channel "webhook": put "webhook" into plugins.enabled',
     )
-    assert channels.missing_notes({}, ()) == ()
+    assert list(channels.missing_channels({}, {"local": {}}, (), ())) == []
 
 
 def test_plugins_are_loaded_for_channels_and_for_tables() -> None:

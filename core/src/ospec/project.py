@@ -96,6 +96,14 @@ class Project:
             )
         return self._outbox
 
+    def missing_channels(self) -> list[tuple[str, str]]:
+        """(channel that the document names and nothing loaded brings, what to do about it)."""
+        return list(
+            channels.missing_channels(
+                self.monitoring, self.target.plugins, self.registry.notifiers, self.host.loaded.available
+            )
+        )
+
     def kinds(self) -> Mapping[str, StepKind]:
         """Every step kind there is: those that were registered, and the one that asks registered guardrails."""
 
@@ -225,7 +233,9 @@ def open_project(choice: Choice, telemetry: Telemetry) -> Project:
         secrets=values_of(target, registry.secret_providers, {**os.environ, **choice.variables}),
         notes=(
             *negotiate.negotiate(target, platform, strategy, registry.strategies.values()),
-            *channels.missing_notes(monitoring, registry.notifiers),
+            *channels.missing_notes(
+                channels.missing_channels(monitoring, target.plugins, registry.notifiers, plugins.available)
+            ),
         ),
         warnings=(*loaded.warnings, *plugins.warnings),
         telemetry=telemetry,

@@ -82,7 +82,7 @@ def check(given: Choice) -> list[dict[str, Any]]:
 
     note("what runs", live, "ospec up", "ospec logs")
 
-    note("notices", lambda: _notices(project), *(hint for _, hint in _missing(project)))
+    note("notices", lambda: _notices(project), *(hint for _, hint in project.missing_channels()))
     if home.is_dir():
 
         def open_run() -> tuple[bool, str]:
@@ -99,19 +99,13 @@ def check(given: Choice) -> list[dict[str, Any]]:
     return findings
 
 
-def _missing(project: Project) -> list[tuple[str, str]]:
-    from ospec.notices.channels import missing_channels
-
-    return list(missing_channels(project.monitoring, project.registry.notifiers))
-
-
 def _notices(project: Project) -> tuple[bool, str]:
     from ospec.notices.channels import unset
 
     registry, secrets = project.registry, project.target.secrets
     told = [(registry.source("notifier", name), one) for name, one in registry.notifiers.items()]
     known = {*os.environ, *secrets.required, *secrets.optional}
-    wrong = [f'no plugin brings the channel "{name}"' for name, _ in _missing(project)]
+    wrong = [f'no plugin brings the channel "{name}"' for name, _ in project.missing_channels()]
     wrong += unset(project.target.plugins, told, known)
     return not wrong, "; ".join(wrong) or ", ".join(registry.notifiers) or "no notifier is loaded: nobody is told"
 

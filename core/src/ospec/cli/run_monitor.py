@@ -56,7 +56,7 @@ def command(
     with opened(choice(file, environment, variables)) as project:
         from ospec.notices.channels import missing_notes
 
-        for note in missing_notes(project.monitoring, project.registry.notifiers):
+        for note in missing_notes(project.missing_channels()):
             click.echo(f"warning: {note}", err=True)
         watch = _Watch(project, interval, as_json)
         try:

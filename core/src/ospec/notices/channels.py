@@ -110,26 +110,30 @@ def plugins_of_channels(monitoring: Table, tables: Table) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*named, *(name for name in tables if name in NOTIFIERS)]))
 
 
-def missing_channels(monitoring: Table, notifiers: Collection[str]) -> Iterator[tuple[str, str]]:
-    """(channel that the document names and nothing loaded brings, what to do about it)."""
-    for name in known_as(named_channels(monitoring), notifiers):
-        if name not in notifiers:
-            own = name.casefold() in NOTIFIERS
-            yield (
-                name,
-                (
-                    f"pip install ospec-plugin-{name.casefold()}"
-                    if own
-                    else "install a plugin that brings it and put it into plugins.enabled, or remove the name"
-                ),
-            )
+def missing_channels(
+    monitoring: Table, tables: Table, notifiers: Collection[str], installed: Collection[str]
+) -> Iterator[tuple[str, str]]:
+    """(channel that the document names, or has a table for, and nothing loaded brings; what to do about it).
+
+    Args:
+        installed: plugins that could be loaded.
+    """
+    named = [*named_channels(monitoring), *(name for name in tables if name in NOTIFIERS)]
+    for name in known_as(named, notifiers):
+        if name in notifiers:
+            continue
+        plain = name.casefold()
+        if plain in installed:
+            yield name, f'put "{plain}" into plugins.enabled'
+        elif plain in NOTIFIERS:
+            yield name, f"pip install ospec-plugin-{plain}"
+        else:
+            yield name, "install a plugin that brings it and put it into plugins.enabled, or remove the name"
 
 
-def missing_notes(monitoring: Table, notifiers: Collection[str]) -> tuple[str, ...]:
+def missing_notes(missing: Iterable[tuple[str, str]]) -> tuple[str, ...]:
     """What a plan says about channels that nothing brings."""
-    return tuple(
-        f'no plugin brings the channel "{name}": {hint}' for name, hint in missing_channels(monitoring, notifiers)
-    )
+    return tuple(f'no plugin brings the channel "{name}": {hint}' for name, hint in missing)
 
 
 # -- secrets ----------------------------------------------------------------------------------------------------------
