@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -16,7 +17,7 @@ CONSTRAINTS = ("-c", str(ROOT / "constraints.txt"))
 CODE = ("core/src", *(f"plugins/{name}/src" for name in PLUGINS), "noxfile.py", "tools", "benchmarks", "examples/hello")
 
 nox.needs_version = ">=2025.2"
-nox.options.sessions = ["lint", "types", "layers", "packages", "readme", "tests"]
+nox.options.sessions = ["lint", "types", "layers", "packages", "readme", "browser", "prometheus", "tests"]
 nox.options.reuse_venv = "yes"
 nox.options.error_on_missing_interpreters = True
 
@@ -38,10 +39,51 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def prometheus(session: nox.Session) -> None:
+    """Tests with a real Prometheus: on PATH, in OSPEC_PROMETHEUS, or installed from Debian's packages."""
+    install_workspace(session, *TEST_TOOLS)
+    found = os.environ.get("OSPEC_PROMETHEUS") or shutil.which("prometheus") or installed(session, "prometheus")
+    tests = ("tests/prometheus", "plugins/ospec-plugin-prometheus/tests")
+    session.run("pytest", "-q", *tests, *session.posargs, env={"OSPEC_PROMETHEUS": found})
+
+
+def installed(session: nox.Session, package: str) -> str:
+    """Install a package of Debian or Ubuntu that brings a program of its name; where the program is."""
+    mine = () if os.geteuid() == 0 else ("sudo", "-n")
+    if not shutil.which("apt-get") or (mine and not shutil.which("sudo")):
+        session.error(f"there is no {package}: put it on PATH, or its path into OSPEC_{package.upper()}")
+    session.run(*mine, "apt-get", "-q", "update", external=True)
+    session.run(*mine, "apt-get", "-q", "install", "-y", "--no-install-recommends", package, external=True)
+    return shutil.which(package) or session.error(f"{package} was installed and is not on PATH")
+
+
+@nox.session
 def crash(session: nox.Session) -> None:
     """The whole crash matrix: SIGKILL before and after every journal record."""
     install_workspace(session, *TEST_TOOLS)
     session.run("pytest", "-q", "tests/e2e/test_crash_matrix.py", *session.posargs, env={"OSPEC_TESTS": "all"})
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """The report of a run in a real browser; `SCREENSHOTS=FOLDER` keeps the pictures. Arguments go to pytest."""
+    program = browser_program(session)
+    install_workspace(session, *TEST_TOOLS)
+    arguments = session.posargs or ("-q", "tests/reporting/test_in_a_browser.py")
+    session.run("pytest", *arguments, env={"CHROMIUM": program})
+
+
+def browser_program(session: nox.Session) -> str:
+    """A Chromium on PATH; as root on Debian it is installed, elsewhere its session is skipped."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None and shutil.which("apt-get") and os.geteuid() == 0:
+        session.run("apt-get", "update", "-qq", external=True)
+        session.run("apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium", external=True)
+        found = shutil.which("chromium")
+    if found is None:
+        session.skip("no Chromium or Chrome on PATH")
+    return str(found)
 
 
 @nox.session

@@ -17,6 +17,8 @@ from ospec.errors import ExitCode, RefusedError
 from ospec.models.registration import StepKind
 from ospec.telemetry import names
 from ospec_plugin_local.settings import LocalSettings
+from ospec_plugin_prometheus.builtin_queries import BUILTINS
+from ospec_plugin_prometheus.settings import PrometheusSettings
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -96,6 +98,12 @@ def test_every_setting_of_the_local_platform_has_its_row() -> None:
         for one in attrs.fields(LocalSettings)
     ]
     assert told == fields
+
+
+def test_every_setting_and_built_in_query_of_prometheus_has_its_row() -> None:
+    page = (REFERENCE / "prometheus.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
+    assert {one.name for one in attrs.fields(PrometheusSettings)} | set(BUILTINS) <= set(rows)
 
 
 @pytest.mark.parametrize(

@@ -32,19 +32,19 @@ deploy = "local"
 start = {start}
 {scripts}
 [deployment]
-strategy = "blue_green"
+strategy = "{strategy}"
+instances = {instances}
+{deployment}
 startup_seconds = {startup_seconds}
 keep_seconds = {keep_seconds}
 drain_seconds = {drain_seconds}
-environments.blue.instances = 2
-environments.green.instances = 2
 [deployment.traffic_switching]
 validation_checks = ["health_check"{validation}]
 rollback_threshold_seconds = {window}
 [monitoring]
 health_checks = [{{ endpoint = "/health", interval_seconds = 0.2, timeout_seconds = 2 }}]
 [plugins]
-enabled = ["local", "blue-green"]
+enabled = ["local", {plugins}]
 [plugins.local]
 port = {port}
 stop_seconds = 1
@@ -58,7 +58,7 @@ class Shop:
 
     Args:
         settings: `window`, `startup_seconds`, `keep_seconds`, `drain_seconds`, `scripts` (TOML lines) and `validation`
-            (further checks), as the document has them.
+            (further checks), `strategy` with its `plugins` and `deployment` (TOML), as the document has them.
     """
 
     def __init__(self, folder: Path, port: int, **settings: Any) -> None:
@@ -67,6 +67,10 @@ class Shop:
             "start": json.dumps(f"exec {sys.executable} server.py"),
             "scripts": "",
             "validation": "",
+            "strategy": "blue_green",
+            "plugins": '"blue-green"',
+            "deployment": "",
+            "instances": 2,
             "window": 0.5,
             "startup_seconds": 20,
             "keep_seconds": 0,

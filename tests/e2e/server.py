@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import sys
 import threading
@@ -36,6 +37,8 @@ class Handler(BaseHTTPRequestHandler):
             self.page(path)
 
     def health(self) -> None:
+        if BEHAVIOUR == "slow":
+            time.sleep(0.05)
         if BEHAVIOUR == "hangs":
             time.sleep(3600)
         broken = BEHAVIOUR in ("never-healthy", "ignores-sigterm") or (
@@ -47,6 +50,7 @@ class Handler(BaseHTTPRequestHandler):
         broken = (BEHAVIOUR == "errors-after-switch" and USED.is_set()) or (
             BEHAVIOUR == "error-page" and path == "/error"
         )
+        broken = broken or (BEHAVIOUR == "some-errors" and random.random() < 0.1)
         USED.set()
         if BEHAVIOUR == "crashes-after-switch" or (
             BEHAVIOUR == "crashes-now-and-then" and time.monotonic() > BEGAN + 4

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,6 +39,9 @@ def test_is_taken_back_after_the_switch(shop: Any, behaviour: str) -> None:
     assert (report["outcome"], report["previous_release"]) == ("restored", "good")
     assert report["error"]["code"] in ("not-healthy", "error-rate", "not-verified")
     assert not any(step["kind"] == "analyze" and step["status"] == "ok" for step in report["steps"])
+    page = Path(shop.folder, shop.ospec("report", report["run"])["file"]).read_text()
+    assert "bad was sent back. good serves." in page
+    assert html.escape(report["error"]["message"].splitlines()[0]) in page
     assert [one for one in result.samples.failures() if one.scheduled_at > ended] == []
     assert result.samples.sent_after(ended, "bad") == []
     assert answered == {(200, "good")}

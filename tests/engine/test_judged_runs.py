@@ -17,10 +17,12 @@ from ospec.errors import ExitCode, RefusedError
 from ospec.hookspecs import hookimpl
 from ospec.models.document import Analysis, CanaryStep
 from ospec.models.judging import JudgeInput, Verdict, VerdictOutcome
-from ospec.models.registration import Judge
+from ospec.models.live import Measurement
+from ospec.models.registration import Judge, MetricSource
 from ospec.models.target import Target
 from ospec.planning import Wish, plan_deploy
 from ospec.project import Project
+from ospec.reporting.page import page
 from ospec.runs import order
 
 
@@ -126,6 +128,30 @@ def test_a_canary_grows_is_judged_and_promoted(canary: Callable[..., Project], h
     assert numbers == list(range(1, len(numbers) + 1)), "one judge, one state, over all steps"
     (first, *_) = (look for look in looks_of(state))
     assert (first["given"]["candidate"], first["given"]["stable"]) == ("v2", "v1")
+
+
+def test_what_the_document_asks_a_source_for_nobody_else_tells(
+    make_project: Callable[..., Project], target: Target, oracle: Oracle, quiet: Any
+) -> None:
+    def plugin(source: str, *metrics: str) -> types.ModuleType:
+        def collect_metrics(ctx: Any) -> list[Measurement]:
+            return [Measurement(one, "v2", source, time.time(), 1.0) for one in metrics]
+
+        module = types.ModuleType(f"{source}_plugin")
+        module.collect_metrics = hookimpl(collect_metrics)  # type: ignore[attr-defined]
+        return module
+
+    asked, others = plugin("thermometer", "temperature"), plugin("window", "temperature", "wind")
+    source = MetricSource("thermometer", tells=lambda target: ("temperature",))
+    asked.register_metric_sources = hookimpl(lambda: [source])  # type: ignore[attr-defined]
+    analysis = Analysis(interval=0.0, limit_seconds=20.0)
+    deployment = evolve(target.deployment, strategy="canary", steps=(CanaryStep(10),), analysis=analysis)
+    mine = evolve(target, strategy="canary", deployment=deployment)
+    project = make_project(mine, oracle=oracle.plugin(), thermometer=asked, window=others)
+    deploy(project, quiet, "v1")
+    looks = looks_of(deploy(project, quiet, "v2"))
+    found = {(one["metric"], one["source"]) for look in looks for one in look["given"]["bins"]}
+    assert found == {("temperature", "thermometer"), ("wind", "window")}
 
 
 def test_a_regression_returns_with_the_judges_sentence(
@@ -282,3 +308,27 @@ def test_the_journal_gives_every_verdict_again(canary: Callable[..., Project], q
     assert replayed(looks, judge).differing == (2,)
     anew = judged_anew(looks, judge, None, ())
     assert (anew.outcome, anew.at_look) == ("regress", 2)
+
+
+def test_the_page_of_a_run_tells_its_verdicts_and_orders(
+    canary: Callable[..., Project], quiet: Any, oracle: Oracle
+) -> None:
+    steps = (CanaryStep(10, pause=True),)
+    project, elsewhere = canary(*steps), canary(*steps)
+    deploy(project, quiet, "v1")
+    bad = threading.Event()
+    oracle.says = lambda look, given: "regress" if bad.is_set() else "no-regression"
+
+    def pause() -> None:
+        until(lambda: looks(quiet) >= 2)
+        order(elsewhere, "pause", None)
+        bad.set()
+
+    state = deploy_while(project, quiet, "v2", pause)
+    text = page(project.store().records(state.run))
+    assert state.error is not None
+    assert "v2 was sent back. v1 serves." in text
+    assert state.error["message"] in text
+    assert "<td>pause</td>" in text
+    assert "The way back" in text
+    assert "10 %" in text

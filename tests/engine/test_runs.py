@@ -16,7 +16,8 @@ from ospec.engine.report import report
 from ospec.errors import ExitCode, FatalError, OspecError, RefusedError, RetryableError
 from ospec.hookspecs import hookimpl, on_failure
 from ospec.host.values import values_of
-from ospec.models.registration import Guardrail
+from ospec.models.live import Obstacle
+from ospec.models.registration import Guardrail, MetricSource, SourceState
 from ospec.models.run import RunHeader
 from ospec.models.target import Protection, Script, Target
 from ospec.planning import Wish, plan_deploy, plan_rollback, plan_up
@@ -210,6 +211,27 @@ def test_two_runs_at_once_exclude_each_other(project: Project, heap: Any, quiet:
     assert ended(deploy(project, quiet, "v2", "2")) == ("promoted", ExitCode.OK)
     assert refused
     assert refused[0].code == "open-run"
+
+
+def test_a_source_of_metrics_that_refuses_stands_in_the_way_of_deploys_alone(
+    make_project: Callable[..., Project], target: Target, heap: Any, quiet: Any
+) -> None:
+    states = [SourceState()]
+    module = types.ModuleType("thermometer_plugin")
+    source = MetricSource("thermometer", check=lambda ctx: states[0])
+    module.register_metric_sources = hookimpl(lambda: [source])  # type: ignore[attr-defined]
+    project = make_project(target, thermometer=module)
+    deploy(project, quiet, "v1", "1")
+    states[0] = SourceState(problems=("it cannot be reached",))
+    assert ended(deploy(project, quiet, "v2", "2")) == ("promoted", ExitCode.OK)
+    obstacle = Obstacle("it takes no token", code="unset-variable", where="plugins.thermometer")
+    states[0] = SourceState(obstacles=(obstacle,))
+    with pytest.raises(RefusedError, match="it takes no token") as refused:
+        deploy(project, quiet, "v3", "3")
+    assert refused.value.where == "plugins.thermometer"
+    assert serving(heap) == "v2"
+    assert ended(flow.roll_back(project, plan_rollback, Wish(probe_rate=0), quiet))[1] == ExitCode.OK
+    assert serving(heap) == "v1"
 
 
 def test_rollback_to_a_warm_and_to_a_cold_release(

@@ -175,6 +175,11 @@ def test_hook_register_notifiers() -> None:
     assert registered("register_notifiers", ring=print).notifiers["bell"].notify is print
 
 
+def test_hook_register_metric_sources() -> None:
+    source: Any = registered("register_metric_sources").metric_sources["thermometer"]
+    assert (source.tells(TARGET), source.check(None).obstacles) == (("temperature",), ())
+
+
 def test_hook_register_judges() -> None:
     judge: Any = registered("register_judges", by_median=print).judges["median"].judge
     assert judge is print

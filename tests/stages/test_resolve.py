@@ -223,6 +223,18 @@ def test_addresses_that_are_known_only_later_stay_references() -> None:
     assert target.health_checks == (HealthCheck("/health"),)
 
 
+def test_secrets_of_plugins_stay_references() -> None:
+    hooks = "{ b = '${B_KEY}', auth = ['${B}'] }"
+    text = f"plugins.x = {{ url = '${{URL}}', api_token = '${{A}}', hooks = {hooks}, c = '${{FLAG_KEY}}' }}"
+    target = target_of(text, environ={"URL": "u", "A": "a", "B": "b", "B_KEY": "b"}, variables={"FLAG_KEY": "f"})
+    assert target.plugins["x"] == {
+        "url": "u",
+        "api_token": "${A}",
+        "hooks": {"b": "${B_KEY}", "auth": ["${B}"]},
+        "c": "f",
+    }
+
+
 def test_a_shell_keeps_its_own_references() -> None:
     target = target_of(
         "scripts = { start = 'run $$ ${A:-b}', build = ['echo', '${A}'] }\nprocesses.w = { start = '${A}' }"

@@ -182,6 +182,20 @@ def test_a_link_that_leads_out_is_replaced_by_its_content(project: Path, tmp_pat
     assert (to / "all" / "lib" / "b").read_text() == "common/lib/b"
 
 
+def test_a_link_to_what_git_does_not_track_is_kept_and_told(repository: Path) -> None:
+    (repository / "ignored").mkdir()
+    (repository / "ignored" / "a").touch()
+    for name, to in {"current": "ignored", "one": "ignored/a", "app": "app.py", "here": "."}.items():
+        (repository / name).symlink_to(to)
+    git(repository, "add", "current", "one", "app", "here")
+    source = read_source(repository)
+    assert source.paths == (".gitignore", "app", "app.py", "current", "here", "one")
+    assert [note.partition(",")[0] for note in source.notes] == [
+        "the link current leads to ignored",
+        "the link one leads to ignored/a",
+    ]
+
+
 @pytest.mark.parametrize("way", ["..", "../common"])
 def test_a_link_out_that_leads_back_to_itself_is_refused(project: Path, tmp_path: Path, way: str) -> None:
     (tmp_path / "common" / "back").symlink_to("../proj")

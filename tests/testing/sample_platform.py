@@ -262,12 +262,16 @@ class Sample:
 
     def slot(self, world: World, label: str, role: Any = None) -> Slot:
         share = world.weights.get(label, 0.0)
-        inside = [one for one in world.held_in(label) if one.count] or [world.slots[label]]
+        lies = BUG == "what left is still told"
+        inside = [one for one in world.held_in(label) if one.count or lies] or [world.slots[label]]
         role = role or ("stable" if share > 50 else "candidate" if share else "idle")
         address = f"{world.address}/slot/{label}"
         wanted = sum(one.count * one.starts for one in inside)
         ready = sum(one.healthy * one.starts for one in inside)
-        return Slot(label, label, role, tuple(one.release for one in inside), share, wanted, ready, address)
+        releases = tuple(one.release for one in inside)
+        if BUG == "one release is told of two":
+            releases = releases[:1]
+        return Slot(label, label, role, releases, share, wanted, ready, address)
 
     @hookimpl
     def deploy(self, ctx: DeployContext) -> Deployment:
@@ -323,13 +327,12 @@ class Sample:
         with world.guard:
             if own.count < batch.instances:
                 changed, own.count = True, batch.instances
-            left = [one for one in inside.values() if one.count or BUG == "what left is still told"]
+            lies = BUG == "what left is still told" and isinstance(ctx, DeployContext)
+            left = [one for one in inside.values() if one.count or lies]
             world.slots[label] = own
             world.beside.pop(label, None)
             if left:
                 world.beside[label] = left[0]
-            if BUG == "a batch replaces everything" and batch.others:
-                world.beside.pop(label, None)
         return Deployment(self.slot(world, label), changed)
 
     def leave(self, ctx: HookContext, world: World, both: tuple[Running, Running], batch: Batch) -> None:

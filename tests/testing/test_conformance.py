@@ -50,7 +50,7 @@ BUGS = {
     "users are kept for ever": "test_stickiness_ends_with_the_next_switch",
     "maintenance is a good answer": "test_maintenance_is_answered_as_it_is_asked_for",
     "maintenance goes on": "test_maintenance_ends_with_the_next_switch",
-    "a batch replaces everything": "test_a_batch_leaves_both_releases_in_the_slot",
+    "one release is told of two": "test_a_batch_leaves_both_releases_in_the_slot",
     "what left is still told": "test_the_last_batch_leaves_one_release",
     "a batch is never the same": "test_a_batch_again_and_an_earlier_one_change_nothing",
     "the way back goes by itself": "test_the_way_back_from_a_batch",

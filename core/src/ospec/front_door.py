@@ -39,7 +39,13 @@ class Asker:
     Raises `ValueError` for a URL that is not http or https.
     """
 
-    def __init__(self, address: str, path: str = "/", timeout_seconds: float = 5.0) -> None:
+    def __init__(
+        self,
+        address: str,
+        path: str = "/",
+        timeout_seconds: float = 5.0,
+        headers: Mapping[str, str] = _NO_HEADERS,
+    ) -> None:
         parts = urlsplit(address)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"{address!r} is no http or https URL")
@@ -48,16 +54,27 @@ class Asker:
         self._errors = (OSError, http.client.HTTPException)
         self._kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._host, self._port = parts.hostname, parts.port
-        self._path = parts.path.rstrip("/") + ("/" + path.lstrip("/"))
+        self._base = parts.path.rstrip("/")
+        self._path = self._base + ("/" + path.lstrip("/"))
         self._timeout = timeout_seconds
+        self._headers = {"User-Agent": "ospec", **headers}
+        self._asked = address, path, timeout_seconds, headers
         self._kept: http.client.HTTPConnection | None = None
 
-    def ask(self, method: str = "GET", fresh: bool = False, headers: Mapping[str, str] = _NO_HEADERS) -> Answer:
+    def ask(
+        self,
+        method: str = "GET",
+        fresh: bool = False,
+        headers: Mapping[str, str] = _NO_HEADERS,
+        path: str | None = None,
+        content: str = "",
+    ) -> Answer:
         """Send one request and read its answer; never raises for what the network does."""
         started = time.perf_counter()
         connection = self._connect() if fresh or self._kept is None else self._kept
         try:
-            connection.request(method, self._path, headers={"User-Agent": "ospec", **headers})
+            asked = self._path if path is None else self._base + path
+            connection.request(method, asked, content.encode() or None, {**self._headers, **headers})
             answer = connection.getresponse()
             body = answer.read(_LARGEST_BODY)
             answer.close()
@@ -76,6 +93,15 @@ class Asker:
             self._kept = connection
         release = answer.headers.get(RELEASE_HEADER, "")
         return Answer(answer.status, release, (time.perf_counter() - started) * 1000, body=body)
+
+    @property
+    def address(self) -> str:
+        """The URL as it was given, without the path."""
+        return self._asked[0]
+
+    def another(self) -> Asker:
+        """One that asks the same on a connection of its own."""
+        return Asker(*self._asked)
 
     def close(self) -> None:
         """Close the kept connection."""

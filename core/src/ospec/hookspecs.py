@@ -40,6 +40,7 @@ from ospec.models.registration import (
     Engine,
     Guardrail,
     Judge,
+    MetricSource,
     Notifier,
     Platform,
     SecretProvider,
@@ -297,6 +298,19 @@ def register_judges() -> Iterable[Judge]:
         @hookimpl
         def register_judges():
             return [Judge("median", judge=by_median)]
+    """
+    return ()
+
+
+@hookspec
+def register_metric_sources() -> Iterable[MetricSource]:
+    """Say of what plugin answers `collect_metrics` besides the platform, and how to check it. Since 0.1.
+
+    Example::
+
+        @hookimpl
+        def register_metric_sources():
+            return [MetricSource("thermometer", tells=lambda target: ("temperature",))]
     """
     return ()
 

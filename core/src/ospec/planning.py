@@ -57,6 +57,8 @@ def _observed(project: Project, wish: Wish, *, returns: bool = False) -> LiveSta
     project.refuse_unset()
     live = project.observe()
     obstacles = [one for one in live.obstacles if not (returns and one.of_document)]
+    if wish.for_here and not returns:
+        obstacles += project.sources_of_metrics()[1]
     if obstacles and wish.for_here:
         first, *others = obstacles
         hints = [*first.hints, *(f"also: {other.message}" for other in others)]

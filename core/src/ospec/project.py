@@ -11,14 +11,14 @@ from attrs import define, evolve, field, frozen
 
 from ospec import aliases, builtin
 from ospec.converter import from_stored_json
-from ospec.errors import DocumentError, FatalError, OspecError, RefusedError
+from ospec.errors import DocumentError, FatalError, RefusedError
 from ospec.host.call import Host
 from ospec.host.discover import load_plugins
 from ospec.host.registry import Registry, collect
 from ospec.host.values import Values, refuse_unset, values_of
 from ospec.judges import bounds
 from ospec.models.context import Deadline, ObserveContext
-from ospec.models.live import LiveState
+from ospec.models.live import LiveState, Obstacle
 from ospec.models.registration import Judge, Notifier, Platform, StepKind, StepRun, Store, Strategy
 from ospec.models.release import Artifact, Release
 from ospec.models.target import Target
@@ -28,10 +28,12 @@ from ospec.stages import negotiate
 from ospec.stages.load import Loaded, find_document, load
 from ospec.stages.resolve import resolve, written_plugins
 from ospec.stages.shape import Shape
+from ospec.state_folder import home_of, open_store
 from ospec.steps.validate import CHECKS
 from ospec.telemetry.session import Telemetry
 
 OBSERVE_SECONDS = 30.0
+SOURCE_SECONDS = 10.0
 
 
 @frozen(kw_only=True)
@@ -160,12 +162,30 @@ class Project:
 
     def observe(self) -> LiveState:
         """What the platform says is there now."""
-        ctx = ObserveContext(
-            target=self.target, home=self.home, secrets=self.secrets, deadline=Deadline.after(OBSERVE_SECONDS)
-        )
-        live: LiveState = self.host.call_one("observe", ctx, self.plugins[0])
+        live: LiveState = self.host.call_one("observe", self._looking(OBSERVE_SECONDS), self.plugins[0])
         self.seen = live
         return live
+
+    def sources_of_metrics(self) -> tuple[tuple[str, ...], tuple[Obstacle, ...]]:
+        """What the sources of metrics say of themselves: problems that may pass, and obstacles that will not."""
+        states = [one.check(self._looking(SOURCE_SECONDS)) for one in self.registry.metric_sources.values()]
+        return (
+            tuple(problem for state in states for problem in state.problems),
+            tuple(obstacle for state in states for obstacle in state.obstacles),
+        )
+
+    def asked_of(self, target: Target) -> Mapping[str, str]:
+        """The plugin that a target asks for a measurement, by the measurement's name."""
+        return {
+            name: self.registry.source("metric-source", source.name)
+            for source in self.registry.metric_sources.values()
+            for name in source.tells(target)
+        }
+
+    def _looking(self, seconds: float) -> ObserveContext:
+        return ObserveContext(
+            target=self.target, home=self.home, secrets=self.secrets, deadline=Deadline.after(seconds)
+        )
 
     def refuse_unset(self) -> None:
         """Raise `DocumentError` where something that is looked up when it is used is not set."""
@@ -210,6 +230,7 @@ def open_project(choice: Choice, telemetry: Telemetry) -> Project:
         _registered(registry.judges, judge, "judge", loaded, "deployment.analysis.judge")
     tables = [(one.name, one.settings) for one in (platform, strategy)]
     tables += [(registry.source("judge", one.name), one.settings) for one in registry.judges.values()]
+    tables += [(registry.source("metric-source", one.name), one.settings) for one in registry.metric_sources.values()]
     told = [(registry.source("notifier", one.name), one) for one in registry.notifiers.values()]
     written = written_plugins(loaded, target.environment)
     target = evolve(target, plugins=channels.with_references(target.plugins, written, told))
@@ -268,30 +289,6 @@ def _any_target(loaded: Loaded, choice: Choice) -> Target:
     raise refused
 
 
-def open_store(
-    loaded: Loaded, target: Target, registry: Registry, platform: Platform, home: Path, *, make: bool = True
-) -> Store:
-    """The store that the document, or else the platform, names; without `make` a folder without one is refused."""
-    settings = dict(target.extra.get("state") or {})
-    name = str(settings.pop("store", platform.default_store))
-    kind = registry.stores.get(name)
-    if kind is None:
-        raise RefusedError(
-            f"nothing installed brings the store {name!r}; known: {', '.join(sorted(registry.stores))}",
-            code="unknown-store",
-            where=loaded.locate("state.store"),
-            hints=(f"pip install ospec-plugin-{name}, and put it into plugins.enabled",),
-        )
-    if name == "sqlite" and not make and not (home / "journal.sqlite").exists():
-        raise RefusedError(
-            f"there is no run in {home} yet",
-            code="no-runs",
-            hints=("deploy: ospec run deploy", "or name the document: -f FILE"),
-        )
-    make_home(home)
-    return kind.open(home, settings)
-
-
 def _check_settings(
     loaded: Loaded,
     target: Target,
@@ -306,27 +303,6 @@ def _check_settings(
     shape.misfits += channels.misfits(target.plugins, notifiers)
     if shape.misfits:
         raise loaded.faults(shape.misfits)
-
-
-def home_of(root: Path) -> Path:
-    """The state folder of a document: OSPEC_HOME, or ``.ospec`` beside it."""
-    given = os.environ.get("OSPEC_HOME")
-    return Path(given).expanduser().absolute() if given else root / ".ospec"
-
-
-def make_home(home: Path) -> None:
-    """Make the state folder, for its owner alone and out of git's sight."""
-    try:
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        ignore = home / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n")
-    except OSError as error:
-        raise OspecError(
-            f"cannot make the state folder {home}: {error.strerror}",
-            code="store-broken",
-            hints=("make its parent folder writable for you, or set OSPEC_HOME to a folder that is",),
-        ) from error
 
 
 def _registered(there: Mapping[str, Any], name: str, what: str, loaded: Loaded, key: str) -> Any:

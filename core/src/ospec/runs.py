@@ -18,6 +18,7 @@ from ospec.engine.execute import Control, Execution
 from ospec.engine.journal import Journal, RunState, error_json, fold, new_run_id
 from ospec.engine.step_run import World
 from ospec.errors import ExitCode, FatalError, OspecError, RefusedError
+from ospec.host.versions import versions
 from ospec.models.context import Deadline, Event, RetireContext
 from ospec.models.live import LiveState
 from ospec.models.plan import Plan
@@ -188,7 +189,8 @@ def begin(held: Held, plan: Plan, watcher: Watcher, probe_rate: float) -> RunSta
     header = RunHeader(run, *held.key, plan.action, release.name, release.id, at)
     state = RunState()
     seen = held.project.seen or held.project.observe()  # the plan was just made from it
-    body = {"run": run, "plan": to_json(plan), "address": seen.address}
+    executed_by = versions(held.project.host.loaded, held.project.plugins)
+    body = {"run": run, "plan": to_json(plan), "address": seen.address, "executed_by": executed_by}
     tell = _teller(held.project, state, watcher, run)
     touched.touch(_then(run))
     journal = Journal.start(held.project.store(), held.lease, header, body, tell)
@@ -277,6 +279,7 @@ def _execute(
         units=lambda role: unit(project, plan, role),
         retire_at=lambda slot, at: store.set_timer(service, environment, slot, at),
         judge=project.judge,
+        asked_of=project.asked_of(plan.target),
         output=watcher.output,
     )
     control = Control(messages)

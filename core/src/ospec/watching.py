@@ -127,7 +127,7 @@ def serving(live: LiveState) -> tuple[Slot, str]:
 
 
 def measured(project: Project, slot: Slot, since_seconds: float) -> list[Measurement]:
-    """What every source of metrics tells of a slot."""
+    """What every source of metrics tells of a slot; of what the document asks one source for, that one alone."""
     ctx = MetricsContext(
         target=project.target,
         home=project.home,
@@ -136,7 +136,9 @@ def measured(project: Project, slot: Slot, since_seconds: float) -> list[Measure
         slots=(slot,),
         since_seconds=since_seconds,
     )
-    return [one for _, bins in project.host.call("collect_metrics", ctx, project.plugins) for one in bins]
+    answers = project.host.call("collect_metrics", ctx, project.plugins)
+    asked_of = project.asked_of(project.target)
+    return [one for plugin, bins in answers for one in bins if asked_of.get(one.metric, plugin) == plugin]
 
 
 # -- telling ----------------------------------------------------------------------------------------------------------

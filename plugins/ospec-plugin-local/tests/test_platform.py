@@ -248,7 +248,8 @@ def test_a_program_that_ends_before_it_was_ever_well_may_do_so(service: Any, unt
 def test_a_program_that_answers_badly_is_unhealthy_with_its_answer(service: Any, until: Any) -> None:
     service.deploy("v1", program=BAD_ANSWERS)
     until(lambda: all(not one.starting for one in service.health("v1", "blue")))
-    assert all("status 500" in one.detail and not one.gone for one in service.health("v1", "blue"))
+    found = service.health("v1", "blue")
+    assert all("status 500" in one.detail and not one.gone for one in found), found
 
 
 def test_a_program_that_ignores_sigterm_is_killed_with_its_children(service: Any, until: Any) -> None:

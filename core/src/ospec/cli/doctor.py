@@ -43,7 +43,8 @@ def command(file: Path | None, environment: str | None, variables: tuple[str, ..
 
 def check(given: Choice) -> list[dict[str, Any]]:
     """Every check with what was found; a check that others rest on ends the list where it fails."""
-    from ospec.project import home_of, open_project
+    from ospec.project import open_project
+    from ospec.state_folder import home_of
     from ospec.telemetry.session import off
 
     findings: list[dict[str, Any]] = []
@@ -81,8 +82,9 @@ def check(given: Choice) -> list[dict[str, Any]]:
         return not wrong, "; ".join(wrong) or (found.address or "nothing is deployed")
 
     note("what runs", live, "ospec up", "ospec logs")
-
     note("notices", lambda: _notices(project), *(hint for _, hint in project.missing_channels()))
+    if project.registry.metric_sources:
+        note("sources of metrics", lambda: _sources(project))
     if home.is_dir():
 
         def open_run() -> tuple[bool, str]:
@@ -108,6 +110,12 @@ def _notices(project: Project) -> tuple[bool, str]:
     wrong = [f'no plugin brings the channel "{name}"' for name, _ in project.missing_channels()]
     wrong += unset(project.target.plugins, told, known)
     return not wrong, "; ".join(wrong) or ", ".join(registry.notifiers) or "no notifier is loaded: nobody is told"
+
+
+def _sources(project: Project) -> tuple[bool, str]:
+    problems, obstacles = project.sources_of_metrics()
+    wrong = [*problems, *(f"{one.where}: {one.message}" for one in obstacles)]
+    return not wrong, "; ".join(wrong) or f"{', '.join(sorted(project.registry.metric_sources))} answers"
 
 
 def _folder(home: Path) -> tuple[bool, str]:

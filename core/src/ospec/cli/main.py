@@ -25,6 +25,7 @@ COMMANDS = {
     "logs": "Show what the instances print.",
     "history": "List the runs.",
     "show": "Show one run: its steps, evidence and trace.",
+    "report": "Write one run as a page of HTML.",
     "judge": "Judge past runs again, or anew with other settings.",
     "resume": "Go on with an interrupted run.",
     "pause": "Have the open run go no further, until ospec promote.",

@@ -24,7 +24,7 @@ def command(
     """
     from ospec.runs import order
 
-    given, run = choice_of_run(choice(file, environment, variables), run)
+    given, run = choice_of_run(choice(file, environment, variables, starts_nothing=True), run)
     with opened(given) as project:
         header = order(project, "pause", run)
     if as_json:

@@ -51,7 +51,7 @@ def run_in_folder(project: Project, script: Script) -> int:
         FatalError: it could not start, or took longer than its time limit (``time-limit``).
     """
     from ospec.engine.step_run import script_environment
-    from ospec.steps.processes import Program
+    from ospec.steps.processes import Program, end_group
 
     live = project.observe()
     address = live.address or ""
@@ -79,8 +79,11 @@ def run_in_folder(project: Project, script: Script) -> int:
             )
 
     touched.touch(f"scripts.{script.name} was ended in the middle of its work")
-    program.go()
-    code = program.wait(keep_waiting).code
+    try:
+        program.go()
+        code = program.wait(keep_waiting).code
+    finally:
+        end_group(program.identity)  # also where a signal came before `wait` began to watch
     return 1 if code is None or code < 0 else code
 
 

@@ -13,7 +13,7 @@ from ospec.errors import OspecError, RefusedError
 
 if TYPE_CHECKING:
     from ospec.models.registration import Store
-    from ospec.models.run import RunHeader
+    from ospec.models.run import Record, RunHeader
     from ospec.project import Choice
 
 _ANY_NUMBER = 1_000_000
@@ -54,6 +54,20 @@ def find_run(store: Store, run: str, service: str | None) -> RunHeader:
         code="unknown-run",
         hints=hints,
     )
+
+
+def records_of(given: Choice, run: str | None, every: bool) -> tuple[RunHeader, list[Record]]:
+    """A run of the document's service (of any, with `every`) and its journal; without `run` the newest.
+
+    Raises:
+        RefusedError: there is none (``no-runs``, ``unknown-run``).
+    """
+    with journal(given) as (mine, store):
+        service = None if every else mine
+        headers = [find_run(store, run, service)] if run else store.runs(service=service, limit=1)
+        if not headers:
+            raise RefusedError("there is no run yet", code="no-runs", hints=("deploy: ospec run deploy",))
+        return headers[0], store.records(headers[0].run)
 
 
 def choice_of_run(given: Choice, run: str | None) -> tuple[Choice, str | None]:

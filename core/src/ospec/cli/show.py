@@ -9,7 +9,7 @@ import click
 
 from ospec.cli.options import json_option
 from ospec.cli.output import print_json, show_failure, show_summary, styled
-from ospec.cli.runs_by_id import all_option, find_run, journal
+from ospec.cli.runs_by_id import all_option, records_of
 
 _MARKS = {"ok": "✓", "warned": "!", "skipped": "-", "running": "…", "cancelled": "✗", "failed": "✗"}
 
@@ -32,15 +32,9 @@ def command(
     from ospec.engine.journal import fold
     from ospec.engine.looks import explained, looks_of
     from ospec.engine.report import report
-    from ospec.errors import RefusedError
     from ospec.project import Choice
 
-    with journal(Choice(file=file)) as (mine, store):
-        service = None if every else mine
-        headers = [find_run(store, run, service)] if run else store.runs(service=service, limit=1)
-        if not headers:
-            raise RefusedError("there is no run yet", code="no-runs", hints=("deploy: ospec run deploy",))
-        found = store.records(headers[0].run)
+    _, found = records_of(Choice(file=file), run, every)
     if records:
         for record in found:
             print_json({"seq": record.seq, "at": record.at, "kind": record.kind, **record.body})

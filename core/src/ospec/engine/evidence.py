@@ -23,11 +23,20 @@ class Prober:
         owner: who counts; the evidence of several owners of one run adds up.
         rate: requests a second.
         step: gives the step that runs now, for the list of failures.
+        headers: by which the platform knows that no user asks.
     """
 
-    def __init__(self, owner: str, address: str, path: str, rate: float, step: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        owner: str,
+        address: str,
+        path: str,
+        rate: float,
+        step: Callable[[], str],
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         self._owner, self._rate, self._step = owner, rate, step
-        self._address, self._path = address, path
+        self._address, self._path, self._headers = address, path, headers or {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._requests: dict[str, int] = {}
@@ -68,7 +77,7 @@ class Prober:
             }
 
     def _ask(self, fresh: bool) -> None:
-        asker = Asker(self._address, self._path, timeout_seconds=10.0)
+        asker = Asker(self._address, self._path, timeout_seconds=10.0, headers=self._headers)
         gap = 2.0 / self._rate
         due = time.monotonic() + (gap / 2 if fresh else 0.0)
         while not self._stop.wait(max(0.0, due - time.monotonic())):

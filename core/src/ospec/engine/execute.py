@@ -291,10 +291,10 @@ class Execution:
         if after or self._plan.stable_slot:
             try:
                 bound = BoundStep(self._world, self._journal, self._state, self._plan, step, Deadline.after(10.0))
-                address = bound.observe().address
-                if address:
-                    path = probe_path(self._plan.target)
-                    self._prober = Prober(self._owner, address, path, self._probe_rate, lambda: self._now)
+                live = bound.observe()
+                if live.address:
+                    path, rate, headers = probe_path(self._plan.target), self._probe_rate, live.probe_headers
+                    self._prober = Prober(self._owner, live.address, path, rate, lambda: self._now, headers)
                     self._prober.in_maintenance = self._was_closed()
                     self._prober.start()
             except (OspecError, ValueError):  # a run goes on without evidence; what is wrong there, its steps find out

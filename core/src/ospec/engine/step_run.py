@@ -52,6 +52,7 @@ class World:
         plugins: those that concern the target, the platform's first.
         retire_at: remembers when to retire a slot (id, Unix seconds).
         judge: finds a judge by its name, with its settings.
+        asked_of: the plugin whose measurements of a name count where a release is judged.
     """
 
     def __init__(
@@ -66,11 +67,13 @@ class World:
         units: Callable[[str], Unit],
         retire_at: Callable[[str, float], None],
         judge: Callable[[str], tuple[Judge, Any]],
+        asked_of: Mapping[str, str],
         output: Callable[[str, str], None],
     ) -> None:
         self.host, self.plugins, self.capabilities = host, plugins, capabilities
         self.root, self.home, self.secrets = root, home, secrets
         self.units, self.retire_at, self.judge, self.output = units, retire_at, judge, output
+        self.asked_of = asked_of
         self._seen: tuple[float, LiveState] | None = None
 
     def seen(self, within_seconds: float) -> LiveState | None:
@@ -169,6 +172,9 @@ class BoundStep:
             secrets=self.secrets,
             log=self.log,
         )
+
+    def asked_of(self) -> Mapping[str, str]:
+        return self._world.asked_of
 
     def environment(self, role: str) -> Mapping[str, str]:
         target = self.plan.target if role == "front" else self.unit(role).target

@@ -15,6 +15,7 @@ from ospec.models.registration import (
     Engine,
     Guardrail,
     Judge,
+    MetricSource,
     Notifier,
     Platform,
     SecretProvider,
@@ -34,6 +35,7 @@ _KINDS: Mapping[type, tuple[str, str]] = {
     Guardrail: ("guardrail", "guardrails"),
     Notifier: ("notifier", "notifiers"),
     Judge: ("judge", "judges"),
+    MetricSource: ("metric-source", "metric_sources"),
     StoreKind: ("store", "stores"),
     Engine: ("engine", "engines"),
 }
@@ -46,6 +48,7 @@ _HOOKS = (
     "register_guardrails",
     "register_notifiers",
     "register_judges",
+    "register_metric_sources",
     "register_stores",
     "register_engines",
 )
@@ -65,6 +68,7 @@ class Registry:
     guardrails: Mapping[str, Guardrail]
     notifiers: Mapping[str, Notifier]
     judges: Mapping[str, Judge]
+    metric_sources: Mapping[str, MetricSource]
     stores: Mapping[str, StoreKind]
     engines: Mapping[str, Engine]
     sources: Mapping[tuple[str, str], str] = field(factory=dict)
@@ -74,7 +78,7 @@ class Registry:
         """The plugin that brought the record; KeyError where none did.
 
         `kind` is ``platform``, ``strategy``, ``step``, ``contribution``, ``secret-provider``, ``guardrail``,
-        ``notifier``, ``judge``, ``store`` or ``engine``.
+        ``notifier``, ``judge``, ``metric-source``, ``store`` or ``engine``.
         """
         return self.sources[kind, name]
 

@@ -19,6 +19,11 @@ _AT_RUN_TIME = ("APP_URL", "HEALTH_CHECK_URL")
 """Known to whoever starts the program, who has put them in before."""
 
 
+def looks_secret(name: str) -> bool:
+    """Whether a variable of this name holds what nobody should see."""
+    return bool(_LOOKS_SECRET.search(name))
+
+
 class Values:
     """Resolves the references of one target's variables. What looks secret is remembered, in memory, to be masked.
 
@@ -86,7 +91,7 @@ class Values:
                 f"${{{name}}} is not set", code="unset-variable", where="variables", hints=(f"export {name}=VALUE",)
             )
         value = self._environ[name]
-        return self._remembered(value) if _LOOKS_SECRET.search(name) else value
+        return self._remembered(value) if looks_secret(name) else value
 
     def _remembered(self, value: str) -> str:
         if len(value) >= _SHORTEST_MASKED:

@@ -139,11 +139,31 @@ class Webhook:
 
     name: str
     url: str
-    type: str = ""
-    """When: ``pre-rollout``, ``rollout``, ``post-rollout``."""
+    type: str = limited(Limits(one_of=("pre-rollout", "rollout", "post-rollout")), default="rollout")
+    """When: once before the canary gets traffic, each interval while it is judged, or once it has all of it."""
     timeout: float | None = seconds(None)
     metadata: Mapping[str, Scalar] = field(factory=dict)
     """Sent along."""
+
+
+@frozen
+class LoadRequest:
+    """`deployment.analysis.load.requests[]`: one kind of request that stands in for users."""
+
+    path: str = limited(PATH)
+    method: str = limited(Limits(form=re.compile("[A-Z]+"), words="a method such as GET"), default="GET")
+    headers: Mapping[str, str] = field(factory=dict)
+    body: str = ""
+
+
+@frozen
+class AnalysisLoad:
+    """`deployment.analysis.load`: requests of ospec's own to both releases while they are judged."""
+
+    requests_per_second: float = spelt("rps", default=0.0, limits=Limits(at_least=0, at_most=1000))
+    """To each of the two releases; 0 sends none."""
+    requests: tuple[LoadRequest, ...] = ()
+    """Asked in turn; unsaid: the path of the first health check."""
 
 
 @frozen
@@ -160,6 +180,7 @@ class Analysis:
     """What each good judgement adds, in per cent."""
     metrics: tuple[AnalysisMetric, ...] = ()
     webhooks: tuple[Webhook, ...] = ()
+    load: AnalysisLoad = AnalysisLoad()
     judge: str = ""
     """The judge that compares the candidate with the release that serves; unsaid: the best that is installed."""
     limit_seconds: float = seconds(1800.0, limits=MORE_THAN_NONE)

@@ -76,6 +76,8 @@ class LiveState:
     """The front door's URL, as users reach it."""
     configuration_digest: str = ""
     """What the platform holds outside the slots (front door settings, say)."""
+    probe_headers: Mapping[str, str] = field(factory=dict)
+    """What a request of ospec's own says, so that `collect_metrics` does not count it as a user's."""
     problems: tuple[str, ...] = ()
     """What a person would want to know: a dead proxy, a slot with fewer ready instances than wanted."""
     obstacles: tuple[Obstacle, ...] = ()

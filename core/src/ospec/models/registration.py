@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from attrs import field, frozen
 
-from ospec.models.context import Deadline, SecretResolver
+from ospec.models.context import Deadline, ObserveContext, SecretResolver
 from ospec.models.judging import JudgeInput, Verdict
-from ospec.models.live import LiveState, Slot
+from ospec.models.live import LiveState, Obstacle, Slot
 from ospec.models.notice import Notice
 from ospec.models.plan import Plan, Rollout, Step
 from ospec.models.release import Release
@@ -167,6 +167,10 @@ class StepRun(Protocol):
         """What judges were given and answered in this run so far, in order: the notes of steps that judge."""
         ...
 
+    def asked_of(self) -> Mapping[str, str]:
+        """Of the measurements that the document asks a source for: the name to the plugin whose numbers count."""
+        ...
+
     def judge(self, name: str) -> tuple[Judge, Any]:
         """A judge by its name, with its settings; `FatalError` where nothing loaded brings it."""
         ...
@@ -259,6 +263,30 @@ class Judge:
     judge: Callable[[JudgeInput], Verdict]
     settings: type | None = None
     """Frozen attrs class of the plugin's own table, `[plugins.<plugin>]`; every field has a default."""
+
+
+@frozen
+class SourceState:
+    """What a source of metrics says of itself before a run."""
+
+    problems: tuple[str, ...] = ()
+    """What may pass: it cannot be reached now."""
+    obstacles: tuple[Obstacle, ...] = ()
+    """What will not: it refuses the token, a query is wrong. A deploy is refused, which nobody could judge."""
+
+
+@frozen
+class MetricSource:
+    """Where numbers come from besides the platform: a plugin with `collect_metrics`."""
+
+    name: str
+    settings: type | None = None
+    """Frozen attrs class of the plugin's own table, `[plugins.<plugin>]`."""
+    tells: Callable[[Target], Collection[str]] = lambda target: ()
+    """Names of the measurements that the document asks this source for: where a release is judged, nobody else's count,
+    so that numbers that come sooner do not settle what was to be judged by these."""
+    check: Callable[[ObserveContext], SourceState] = lambda ctx: SourceState()
+    """Asked by `ospec plan`, `ospec doctor` and before every deploy; ends within seconds."""
 
 
 @frozen

@@ -12,7 +12,10 @@ _DEPLOY_SECONDS = 120.0
 _SWITCH_SECONDS = 30.0
 _VERIFY_SECONDS = 90.0
 _EXTRA_SECONDS = 30.0
-_SMOKE, _SMOKE_SCRIPT = "smoke_tests", "smoke_test"
+_SMOKE, _SMOKE_SCRIPT, _BASELINE = "smoke_tests", "smoke_test", "performance_baseline"
+_BASELINE_SECONDS = 90.0
+CORES_JUDGE = "bounds"
+"""The core's own judge, where no other is there: it compares nothing."""
 WEB = "web"
 """The process that takes traffic: what `scripts.start` runs."""
 
@@ -56,7 +59,7 @@ def healthy(target: Target, label: str, role: str = "candidate") -> Step:
     return Step("health", title, {"slot": role}, timeout_seconds=_startup_limit(target))
 
 
-def validated(target: Target, label: str) -> list[Step]:
+def validated(target: Target, label: str, judge: str = "") -> list[Step]:
     """`traffic_switching.validation_checks`, and smoke tests where there are any; before any user comes."""
     checks = list(target.deployment.traffic_switching.validation_checks)
     if _SMOKE not in checks and (_SMOKE_SCRIPT in target.scripts or target.http_endpoints):
@@ -65,8 +68,20 @@ def validated(target: Target, label: str) -> list[Step]:
         return []
     smoke = target.scripts.get(_SMOKE_SCRIPT)
     limit = (smoke.timeout_seconds if smoke else 0.0) + _startup_limit(target)
+    params: dict[str, Any] = {"checks": checks}
+    if _BASELINE in checks:
+        limit, params["judge"] = limit + _BASELINE_SECONDS, judge or CORES_JUDGE
     title = f"validate slot {label}: {', '.join(checks)}"
-    return [Step("validate", title, {"checks": checks}, timeout_seconds=limit)]
+    return [Step("validate", title, params, timeout_seconds=limit)]
+
+
+def asked(target: Target, kind: str) -> list[Step]:
+    """The document's webhooks of one type (``pre-rollout``, ``post-rollout``); none, no step."""
+    hooks = [hook for hook in target.deployment.analysis.webhooks if hook.type == kind]
+    if not hooks:
+        return []
+    title = f"ask {', '.join(hook.name for hook in hooks)}"
+    return [Step("webhook", title, {"type": kind}, on_failure="warn" if kind == "post-rollout" else "stop")]
 
 
 def switched(target: Target, title: str, weights: Mapping[str, float], **more: Any) -> Step:

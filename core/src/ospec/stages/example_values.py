@@ -112,6 +112,10 @@ VALUES: Mapping[str, Any] = {
                     "metadata": {"profile": "short"},
                 }
             ],
+            "load": {
+                "requests_per_second": 20,
+                "requests": [{"path": "/search?q=x", "method": "GET", "headers": {"accept": "text/html"}, "body": "x"}],
+            },
             "judge": "sequential",
             "limit_seconds": "30m",
             "on_limit": "abort",

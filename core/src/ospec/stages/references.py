@@ -2,7 +2,8 @@
 
 In `variables` and `monitoring.health_check_url` what the environment gives stays a reference, too: it may be a
 password, and what is written in a target stands in plans and journals. Whoever uses it looks it up then
-(`ospec.host.values`).
+(`ospec.host.values`). In `plugins` this holds where the reference or its key is named like a
+secret.
 
 What a shell reads (scripts, the commands of processes) is left to it: it has the same values in its environment.
 """
@@ -14,6 +15,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from ospec.aliases import NOTIFIERS
+from ospec.host.values import looks_secret
 from ospec.stages.shape import Misfit
 from ospec.stages.toml_positions import Path
 
@@ -81,7 +83,7 @@ class References:
             return self._flags[name].replace("$", "$$") if told else found[0]
         if found["escaped"]:
             return "$"
-        if name in self._stay:
+        if name in self._stay or (name not in self._flags and _secret_of_a_plugin(name, path)):
             return found[0]
         if name not in self._values and not _of_a_notifier(path):
             self.unset.setdefault(name, path)
@@ -91,6 +93,11 @@ class References:
 def _of_a_notifier(path: Path) -> bool:
     """Whether it is looked up when people are told: a channel that cannot tell must not stop what it would tell of."""
     return path[:1] == ("plugins",) and path[1] in NOTIFIERS
+
+
+def _secret_of_a_plugin(name: str, path: Path) -> bool:
+    keys = [part for part in path[2:] if isinstance(part, str)]
+    return path[:1] == ("plugins",) and any(looks_secret(one) for one in (name, *keys))
 
 
 def _of_a_shell(path: Path) -> bool:

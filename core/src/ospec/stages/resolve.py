@@ -25,6 +25,7 @@ _ALWAYS_USED: tuple[Path, ...] = (
     ("id",),
     ("stack", "deploy"),
     ("deployment", "strategy"),
+    ("deployment", "analysis", "judge"),
     ("state",),
     ("plugins", "enabled"),
 )

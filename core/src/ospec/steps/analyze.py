@@ -12,6 +12,9 @@ from ospec.models.live import Measurement, Slot
 from ospec.models.registration import StepRun
 from ospec.steps.health import DEFAULT_RETRIES, ask_slot, unhealthy
 from ospec.steps.judging import Judging
+from ospec.steps.load import Load
+from ospec.steps.verify import probe_path
+from ospec.steps.webhooks import Webhooks
 
 _POLL_SECONDS = 0.5
 _LOOK_SECONDS = 1.0
@@ -38,14 +41,26 @@ def analyze(run: StepRun) -> Mapping[str, Any]:
     beside it, else ``guard``), `needs` (the verdict without which it goes on waiting: ``no-regression``, ``pass``),
     `limit_seconds` and `on_limit` (how long, and then ``abort`` or ``promote``), `until_promoted` (waits for a person).
     """
+    watch = _Watch(run, run.step.params.get("slot", "candidate"))
+    load = _load(run, watch.slot)
+    if load is None:
+        return _until_it_may_go_on(run, watch, _judging(run, watch.slot, None))
+    load.start()
+    try:
+        return _until_it_may_go_on(run, watch, _judging(run, watch.slot, load))
+    finally:
+        load.stop()
+
+
+def _until_it_may_go_on(run: StepRun, watch: _Watch, judging: Judging | None) -> Mapping[str, Any]:
     params = run.step.params
-    watch = _Watch(run, params.get("slot", "candidate"))
-    judging = _judging(run, watch.slot) if params.get("judge") else None
     seconds = float(params.get("seconds", 0.0))
     limit = float(params.get("limit_seconds", seconds))
+    hooks = Webhooks(run, "rollout", params)
     started, told_at, held = time.monotonic(), 0.0, False
     while True:
         watch.look()
+        hooks.ask()
         verdict = judging.look() if judging else None
         waited = time.monotonic() - started
         why = _why_wait(run, verdict, waited)
@@ -90,10 +105,24 @@ def _why_wait(run: StepRun, verdict: Verdict | None, waited: float) -> str:
     return ""
 
 
-def _judging(run: StepRun, candidate: Slot) -> Judging:
-    phase = run.step.params.get("phase", "guard")
-    slots = [candidate, run.slot("stable")] if phase == "canary" and run.plan.stable_slot else [candidate]
-    return Judging(run, run.step.params["judge"], phase, slots)
+def _beside(run: StepRun, candidate: Slot) -> list[Slot]:
+    """The slots that are judged: in the canary phase the one that serves, too."""
+    beside = run.step.params.get("phase") == "canary" and run.plan.stable_slot
+    return [candidate, run.slot("stable")] if beside else [candidate]
+
+
+def _judging(run: StepRun, candidate: Slot, load: Load | None) -> Judging | None:
+    name = run.step.params.get("judge")
+    return Judging(run, name, run.step.params.get("phase", "guard"), _beside(run, candidate), load) if name else None
+
+
+def _load(run: StepRun, candidate: Slot) -> Load | None:
+    """Requests in users' stead, where the document asks for them and both releases can be compared."""
+    target = run.unit("candidate").target
+    settings = target.deployment.analysis.load
+    if run.step.params.get("phase") != "canary" or not settings.requests_per_second:
+        return None
+    return Load(settings, _beside(run, candidate), probe_path(target))
 
 
 def _told(verdict: Verdict | None) -> Mapping[str, Any]:

@@ -15,6 +15,7 @@ from ospec.models.judging import JudgedMetric, JudgeInput, Phase, Verdict
 from ospec.models.live import Measurement, Slot
 from ospec.models.measuring import compact
 from ospec.models.registration import StepRun
+from ospec.steps.load import Load
 
 _EARLIER_SECONDS = 120.0
 """So much of the stable release's past is shown to a judge at its first look: what is usual is learned from it."""
@@ -29,7 +30,8 @@ class Judging:
     whole rollout.
     """
 
-    def __init__(self, run: StepRun, judge: str, phase: Phase, slots: Sequence[Slot]) -> None:
+    def __init__(self, run: StepRun, judge: str, phase: Phase, slots: Sequence[Slot], load: Load | None = None) -> None:
+        self._load = load
         self._run, self._slots, self._phase = run, tuple(slots), phase
         self._judge, self._settings = run.judge(judge)
         self._candidate = run.unit("candidate")
@@ -71,7 +73,10 @@ class Judging:
     def _collected(self, at: float) -> Sequence[Measurement]:
         since = at - self._last_at + _LATE_SECONDS
         answers = self._run.call("collect_metrics", slots=self._slots, since_seconds=since)
-        return [one for _, answer in answers for one in answer]
+        asked_of = self._run.asked_of()
+        told = [one for plugin, answer in answers for one in answer if asked_of.get(one.metric, plugin) == plugin]
+        sent = self._load.measurements(at - since) if self._load else []
+        return [*told, *(one for one in sent if one.metric not in asked_of)]
 
     def _counts(self, one: Measurement) -> bool:
         """What the candidate was asked before this step began were checks of our own, not users."""

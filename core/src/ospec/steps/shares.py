@@ -43,15 +43,15 @@ def requests_needed(percent: float) -> int:
     return LEAST_REQUESTS if share <= 0 else min(MOST_REQUESTS, max(LEAST_REQUESTS, math.ceil(10 / share)))
 
 
-def sample(address: str, path: str, count: int) -> Sample:
-    """Ask `count` times over a few connections at once; fewer where that takes too long."""
+def sample(like: Asker, count: int) -> Sample:
+    """Ask `count` times, as `like` does, over a few connections at once; fewer where that takes too long."""
     until = time.monotonic() + _ENOUGH_SECONDS
     found: Counter[str] = Counter()
     left, lock = count, threading.Lock()
 
     def ask() -> None:
         nonlocal left
-        asker = Asker(address, path, timeout_seconds=10.0)
+        asker = like.another()
         while True:
             with lock:
                 slow = time.monotonic() > until and sum(found.values()) >= _LEAST_WHEN_SLOW
@@ -80,13 +80,13 @@ def deviation(seen: Sample, release: str, percent: float) -> float:
     return off / error if error else math.inf if off else 0.0
 
 
-def check_headers(address: str, path: str, rules: Mapping[str, str], release: str) -> int:
+def check_headers(like: Asker, rules: Mapping[str, str], release: str) -> int:
     """Ask with each header of `rules`; how many requests that took.
 
     Raises:
         FatalError: another release answered (``not-verified``).
     """
-    asker = Asker(address, path, timeout_seconds=10.0)
+    asker = like.another()
     try:
         for name, value in rules.items():
             for number in range(_BY_HEADER):
@@ -94,7 +94,7 @@ def check_headers(address: str, path: str, rules: Mapping[str, str], release: st
                 if answer.release != release:
                     found = answer.error or f"status {answer.status}, {RELEASE_HEADER}: {answer.release or '(none)'}"
                     raise FatalError(
-                        f"{address} does not answer what says {name}: {value} with {release}: {found}",
+                        f"{asker.address} does not answer what says {name}: {value} with {release}: {found}",
                         code="not-verified",
                         hints=("see slots and weights: ospec status",),
                     )

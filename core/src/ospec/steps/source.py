@@ -86,6 +86,8 @@ def _notes(tree: Tree) -> Iterator[str]:
         shown = ", ".join(_shown(path) for path in tree.left_out[:_MOST_NAMED])
         more = ", …" if len(tree.left_out) > _MOST_NAMED else ""
         yield f"left out of the release: {shown}{more} (hidden folders, environments and caches; include adds them)"
+    for path, to in tree.nowhere():
+        yield f"the link {_shown(path)} leads to {_shown(to)}, which is not in the release (a build may make it)"
     for path, (files, size) in tree.replaced.items():
         yield f"the link {_shown(path)} leads out: its content is in the release ({files} files, {size / 1e6:.1f} MB)"
 

@@ -50,6 +50,7 @@ class Tree:
         self.entries: dict[str, Entry] = {}
         self.left_out: list[str] = []
         self.replaced: dict[str, tuple[int, int]] = {}
+        self._leads: dict[str, str] = {}
 
     def add(self, path: str) -> None:
         """One file or link of the root."""
@@ -60,6 +61,11 @@ class Tree:
     def add_folder(self, path: str = "", *, everything: bool = False) -> None:
         """All below a folder of the root; without `everything` not what is hidden, an environment or a cache."""
         self._folder(path, self._root / path, self._real, (self._real,), everything)
+
+    def nowhere(self) -> Iterator[tuple[str, str]]:
+        """Links with the place inside that they lead to, where nothing of the release stands there."""
+        there = {folder.as_posix() for path in self.entries for folder in (Path(path), *Path(path).parents)}
+        yield from ((path, to) for path, to in sorted(self._leads.items()) if to not in there)
 
     def _kept_out(self, file: Path) -> bool:
         absolute = Path(os.path.realpath(file.parent)) / file.name
@@ -100,6 +106,8 @@ class Tree:
             self.entries[path] = Entry(path, "link", file, text)
         elif real.is_relative_to(inside):
             self.entries[path] = Entry(path, "link", file, _relative(text, file, real, inside))
+            if inside == self._real:
+                self._leads[path] = real.relative_to(inside).as_posix()
         else:
             before = dict(self.entries)
             if real.is_dir():

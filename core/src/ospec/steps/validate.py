@@ -9,6 +9,7 @@ from ospec.errors import FatalError
 from ospec.front_door import Asker
 from ospec.models.registration import StepRun
 from ospec.models.target import HttpEndpoint
+from ospec.steps.baseline import performance_baseline
 from ospec.steps.health import wait_until_healthy
 from ospec.steps.script import run_script
 
@@ -61,5 +62,9 @@ def _ask(address: str, endpoint: HttpEndpoint) -> int:
     return answer.status
 
 
-CHECKS = {"health_check": wait_until_healthy, "smoke_tests": _smoke_tests}
+CHECKS = {
+    "health_check": wait_until_healthy,
+    "smoke_tests": _smoke_tests,
+    "performance_baseline": performance_baseline,
+}
 """What `deployment.traffic_switching.validation_checks` may name, besides what plugins bring."""

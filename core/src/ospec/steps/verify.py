@@ -31,32 +31,32 @@ def verify(run: StepRun) -> Mapping[str, Any]:
         return _closed(run)
     if not run.capabilities().release_header:
         return _by_observation(run, role)
-    address = _front_door(run)
     if "share" in params:
-        return _shares(run, address)
-    wanted = run.unit(role).release.name
-    asker = Asker(address, probe_path(run.plan.target), timeout_seconds=5.0)
+        return _shares(run)
+    asker = _asker(run)
     try:
-        return _by_answers(run, asker, wanted, address)
+        return _by_answers(run, asker, run.unit(role).release.name, asker.address)
     finally:
         asker.close()
 
 
-def _front_door(run: StepRun) -> str:
-    address = run.observe().address
-    if not address:
+def _asker(run: StepRun) -> Asker:
+    """Who asks the front door, as nobody that counts."""
+    live = run.observe()
+    if not live.address:
         raise FatalError("the platform gives no address for the front door", code="no-address")
-    return address
+    return Asker(live.address, probe_path(run.plan.target), timeout_seconds=5.0, headers=live.probe_headers)
 
 
-def _shares(run: StepRun, address: str) -> Mapping[str, Any]:
-    share, path = run.step.params["share"], probe_path(run.plan.target)
+def _shares(run: StepRun) -> Mapping[str, Any]:
+    share, asker = run.step.params["share"], _asker(run)
+    address = asker.address
     percent = float(share["weights"]["candidate"])
     candidate, stable = run.unit("candidate").release.name, run.unit("stable").release.name
-    asked = shares.check_headers(address, path, share["headers"], candidate)
+    asked = shares.check_headers(asker, share["headers"], candidate)
     for attempt in (1, 2):
         run.check()
-        seen = shares.sample(address, path, shares.requests_needed(percent))
+        seen = shares.sample(asker, shares.requests_needed(percent))
         asked += seen.asked
         off = shares.deviation(seen, candidate, percent)
         ours = set(seen.answers) <= {candidate, stable}
@@ -74,19 +74,20 @@ def _shares(run: StepRun, address: str) -> Mapping[str, Any]:
 
 def _closed(run: StepRun) -> Mapping[str, Any]:
     """Every answer says that nobody serves."""
-    address = _front_door(run)
-    asker = Asker(address, probe_path(run.plan.target), timeout_seconds=5.0)
+    asker = _asker(run)
     right, asked, started = 0, 0, time.monotonic()
     try:
         while right < 2 * _ANSWERS_IN_A_ROW:
             answer, asked = asker.ask(fresh=right % 2 == 1), asked + 1
             right = right + 1 if answer.status == 503 and not answer.release else 0
             if not right and time.monotonic() - started > _PATIENCE_SECONDS:
-                raise FatalError(f"{address} does not answer for maintenance: {_found(answer)}", code="not-verified")
+                raise FatalError(
+                    f"{asker.address} does not answer for maintenance: {_found(answer)}", code="not-verified"
+                )
             run.pause(0.0 if right else _POLL_SECONDS)
     finally:
         asker.close()
-    return {"address": address, "asked": asked, "maintenance": True}
+    return {"address": asker.address, "asked": asked, "maintenance": True}
 
 
 def _by_answers(run: StepRun, asker: Asker, wanted: str, address: str) -> Mapping[str, Any]:

@@ -1,10 +1,12 @@
-"""Draws the spans of a run as a waterfall for a terminal; plain text without colours."""
+"""Lays the spans of a run out as a waterfall, and draws it for a terminal: plain text without colours."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
+
+from attrs import frozen
 
 from ospec.telemetry import names
 
@@ -17,20 +19,56 @@ _FOLD_FROM = 4
 Span = Mapping[str, Any]
 
 
-def draw(spans: Sequence[Span], width: int) -> str:
-    """One line a span: name, bar on the time axis, duration; children below their parent, by start.
+@frozen
+class Row:
+    """One line of a waterfall: a span, or equal calls in a row."""
 
-    Equal calls in a row are one line with their count, a lighter bar, and the time from the first to the last.
+    depth: int
+    """0 at the margin."""
+    label: str
+    offset: float
+    """Seconds since its trace began."""
+    seconds: float
+    count: int
+    """How many equal calls it stands for, from the first one's start to the last one's end; mostly 1."""
+    status: str
+    """``ok``, ``error`` or ``cancelled``."""
+    fault: str
+    """What it failed with, where that is known."""
+
+
+@frozen
+class Trace:
+    """The spans of one process, with an axis of their own."""
+
+    id: str
+    begin: float
+    """Unix seconds."""
+    seconds: float
+    rows: tuple[Row, ...]
+
+
+def traces(spans: Sequence[Span]) -> list[Trace]:
+    """Children below their parent, by start; equal calls in a row are one row.
 
     Args:
         spans: as `Telemetry.take_spans` gives them. One whose parent is not among them (cut by a crash, say) stands at
             the margin; each trace (a resumed run has several) has an axis of its own.
+    """
+    found: dict[str, list[Span]] = {}
+    for span in sorted(spans, key=lambda span: (span["start"], -span["seconds"])):
+        found.setdefault(span["trace_id"], []).append(span)
+    return [_trace(trace, own) for trace, own in found.items()]
+
+
+def draw(spans: Sequence[Span], width: int) -> str:
+    """One line a span: name, bar on the time axis, duration. Bars of several equal calls are lighter.
+
+    Args:
+        spans: as for `traces`.
         width: columns of the terminal.
     """
-    traces: dict[str, list[Span]] = {}
-    for span in sorted(spans, key=lambda span: (span["start"], -span["seconds"])):
-        traces.setdefault(span["trace_id"], []).append(span)
-    return "\n\n".join("\n".join(_draw_trace(trace, own, width)) for trace, own in traces.items())
+    return "\n\n".join("\n".join(_draw_trace(trace, width)) for trace in traces(spans))
 
 
 def duration(seconds: float) -> str:
@@ -45,18 +83,33 @@ def duration(seconds: float) -> str:
     return f"{minutes} m {rest:02} s"
 
 
-def _draw_trace(trace: str, spans: Sequence[Span], width: int) -> Iterator[str]:
-    rows = list(_rows(spans))
-    labels = [" " * (2 * depth) + _label(span) for depth, span in rows]
+def _trace(trace: str, spans: Sequence[Span]) -> Trace:
+    begin = min(span["start"] for span in spans)
+    seconds = max(span["start"] + span["seconds"] for span in spans) - begin
+    rows = tuple(
+        Row(
+            depth,
+            _label(span),
+            span["start"] - begin,
+            span["seconds"],
+            span.get("count", 1),
+            span["status"],
+            span["attributes"].get(names.ERROR_CODE) or span["attributes"].get(names.ERROR_TYPE, ""),
+        )
+        for depth, span in _rows(spans)
+    )
+    return Trace(trace, begin, seconds, rows)
+
+
+def _draw_trace(trace: Trace, width: int) -> Iterator[str]:
+    labels = [" " * (2 * row.depth) + row.label for row in trace.rows]
     name_width = min(max(map(len, labels)), max(int(width * _NAME_SHARE), 12))
     bar_width = max(width - name_width - _TIME_WIDTH - 2, _LEAST_BAR)
-    begin = min(span["start"] for span in spans)
-    total = max(span["start"] + span["seconds"] for span in spans) - begin
-    yield f"trace {trace}, {duration(total)}"
-    for label, (_, span) in zip(labels, rows, strict=True):
+    yield f"trace {trace.id}, {duration(trace.seconds)}"
+    for label, row in zip(labels, trace.rows, strict=True):
         shown = label if len(label) <= name_width else label[: name_width - 1] + "…"
-        bar = _bar(span["start"] - begin, span["seconds"], total, bar_width, "░" if "count" in span else "█")
-        yield f"{shown:<{name_width}} {bar} {duration(span['seconds']):>{_TIME_WIDTH}}{_fault(span)}"
+        bar = _bar(row.offset, row.seconds, trace.seconds, bar_width, "░" if row.count > 1 else "█")
+        yield f"{shown:<{name_width}} {bar} {duration(row.seconds):>{_TIME_WIDTH}}{_fault(row)}"
 
 
 def _rows(spans: Sequence[Span]) -> Iterator[tuple[int, Span]]:
@@ -106,8 +159,7 @@ def _bar(offset: float, seconds: float, total: float, width: int, block: str) ->
     return (" " * first + full).ljust(width)
 
 
-def _fault(span: Span) -> str:
-    if span["status"] == "ok":
+def _fault(row: Row) -> str:
+    if row.status == "ok":
         return ""
-    code = span["attributes"].get(names.ERROR_CODE) or span["attributes"].get(names.ERROR_TYPE, "")
-    return f"  {'✗' if span['status'] == 'error' else '■'} {code or span['status']}"
+    return f"  {'✗' if row.status == 'error' else '■'} {row.fault or row.status}"

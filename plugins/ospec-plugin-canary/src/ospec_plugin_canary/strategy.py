@@ -14,8 +14,6 @@ from ospec.models.registration import StrategyInput
 from ospec_plugin_canary.weights import Stage, stages_of
 
 _SLOTS = ("blue", "green")
-_BOUNDS = "bounds"
-"""The core's own judge, where no other is there: it compares nothing."""
 _EXTRA_SECONDS = 60.0
 _LONGEST_PAUSE_SECONDS = 12 * 3600.0
 
@@ -28,7 +26,7 @@ def plan_canary(given: StrategyInput) -> Rollout:
     """
     target, stable = given.target, given.live.stable
     label = _SLOTS[1] if stable and stable.label == _SLOTS[0] else _SLOTS[0]
-    begin = [steps.started(target, label), steps.healthy(target, label), *steps.validated(target, label)]
+    begin = [steps.started(target, label), steps.healthy(target, label), *steps.validated(target, label, given.judge)]
     end = [steps.switched(target, f"give slot {label} all traffic", {"candidate": 100}), steps.verified()]
     end += steps.guarded(target, given.judge)
     if stable is None:
@@ -45,7 +43,14 @@ def plan_canary(given: StrategyInput) -> Rollout:
         raise DocumentError("nothing installed asks for approvals of a step", where="deployment.steps")
     middle = [step for number, stage in enumerate(stages) for step in _stage(given, stage, number == len(stages) - 1)]
     return Rollout(
-        (*begin, *middle, *end, steps.retired(target, stable.label)),
+        (
+            *begin,
+            *steps.asked(target, "pre-rollout"),
+            *middle,
+            *end,
+            *steps.asked(target, "post-rollout"),
+            steps.retired(target, stable.label),
+        ),
         candidate=label,
         extra_instances=steps.all_instances(target, label),
         longest_exposure=(*_exposures(given, stages), steps.exposed_at_100(target)),
@@ -73,7 +78,7 @@ def _judged(given: StrategyInput, stage: Stage, last: bool) -> Step:
     params: dict[str, Any] = {
         "slot": "candidate",
         "phase": "canary",
-        "judge": given.judge or _BOUNDS,
+        "judge": given.judge or steps.CORES_JUDGE,
         "seconds": stage.seconds,
         "needs": needs if stage.weight > 0 else "",
         "limit_seconds": max(analysis.limit_seconds, stage.seconds),

@@ -87,3 +87,20 @@ def difference(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
         "timed": max((count for _, count in buckets), default=0),
         "buckets": buckets,
     }
+
+
+def less(bin_: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
+    """What is left of a bin without a part of it that was counted in the same second; never below nothing."""
+    taken = [(bound, count) for bound, count in part["buckets"]]
+    left = [[bound, max(0, count - _at_most(taken, bound))] for bound, count in bin_["buckets"]]
+    return {
+        **bin_,
+        "requests": max(0, bin_["requests"] - part["requests"]),
+        "errors": max(0, bin_["errors"] - part["errors"]),
+        "timed": max(0, bin_["timed"] - part["timed"]),
+        "buckets": left,
+    }
+
+
+def _at_most(buckets: list[tuple[float, int]], bound: float) -> int:
+    return max((count for upper, count in buckets if upper <= bound), default=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ospec_plugin_local.envoy_own import filter_of
 from ospec_plugin_local.envoy_words import API, CLUSTERS, DRAW_HEADER, FRONT, regex, watched
 from ospec_plugin_local.place import Place
 from ospec_plugin_local.state import SLOTS, State
@@ -47,6 +48,7 @@ def _listener(place: Place, name: str, host: str, port: int) -> dict[str, Any]:
         "stat_prefix": name,
         "rds": {"route_config_name": name, "config_source": watched(place, name)},
         "http_filters": [
+            filter_of(name == FRONT),
             {"name": "router", "typed_config": {"@type": _ROUTER, "suppress_envoy_headers": True}},
         ],
         "use_remote_address": True,

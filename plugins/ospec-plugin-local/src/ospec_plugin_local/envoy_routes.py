@@ -8,6 +8,7 @@ from typing import Any
 from attrs import frozen
 from ospec.models.live import HeaderRule, Maintenance, TrafficSplit
 
+from ospec_plugin_local.envoy_own import with_own
 from ospec_plugin_local.envoy_words import API, DRAW_HEADER, RELEASE_HEADER, regex, told
 from ospec_plugin_local.state import SlotState
 
@@ -36,8 +37,12 @@ Parts = Mapping[str, Sequence[Part]]
 """What each slot holds, by label."""
 
 
-def routes(name: str, split: TrafficSplit, parts: Parts, version: int) -> dict[str, Any]:
-    """The routes of one listener; with no share at all it answers 503."""
+def routes(name: str, split: TrafficSplit, parts: Parts, version: int, mark: str = "") -> dict[str, Any]:
+    """The routes of one listener; with no share at all it answers 503.
+
+    Args:
+        mark: with it, requests of ospec's own that say so are counted apart.
+    """
     entries = [entry for rule in split.headers for entry in _by_rule(rule, parts)]
     if sum(split.weights.values()) > 0:
         entries += _by_share(split, parts)
@@ -51,7 +56,7 @@ def routes(name: str, split: TrafficSplit, parts: Parts, version: int) -> dict[s
         "name": name,
         "validate_clusters": True,
         "max_direct_response_body_size_bytes": max(answered, _DEFAULT_BODY_BYTES),
-        "virtual_hosts": [{"name": name, "domains": ["*"], "routes": entries}],
+        "virtual_hosts": [{"name": name, "domains": ["*"], "routes": [*with_own(entries, mark)]}],
     }
     return told(version, [configuration])
 

@@ -14,6 +14,11 @@ RELEASE_HEADER = "x-ospec-release"
 DRAW_HEADER = "x-ospec-draw"
 """The lot of one request; reaches the application, which has no use for it."""
 
+OWN_HEADER = "x-ospec-own"
+"""Says that a request is ospec's own, by the place's mark, which no user knows."""
+OWN = "own"
+"""The name of the second set of numbers, that of ospec's own requests."""
+
 
 def told(version: int, resources: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The content of a watched file."""

@@ -55,8 +55,10 @@ def check(ctx: HealthContext) -> list[HealthResult]:
     results = _asked(ctx, residents, held)
     if all(one.healthy for one in results):
         mixed = is_mixed(state, ctx.slot)
-        if mixed or ctx.slot not in residents.weights(state):
-            results = _seen_by_proxy(ctx, residents, held, results)
+        seen = _seen_by_proxy(ctx, residents, held)
+        if not seen and (mixed or ctx.slot not in residents.weights(state)):
+            detail = "answers well, but the proxy has not found it healthy yet"
+            results = [evolve(one, healthy=False, starting=True, detail=detail) for one in results]
         if mixed:
             _give_their_share(ctx, residents)
     return results
@@ -88,17 +90,14 @@ def _give_their_share(ctx: HealthContext, residents: Residents) -> None:
             residents.divide(ctx, state, ctx.slot)
 
 
-def _seen_by_proxy(
-    ctx: HealthContext, residents: Residents, held: SlotState, results: list[HealthResult]
-) -> list[HealthResult]:
-    """Well, once the proxy found so, too: before that the slot's own address answers 503 to whoever checks it next."""
+def _seen_by_proxy(ctx: HealthContext, residents: Residents, held: SlotState) -> bool:
+    """Whether the proxy found so, too: before that the slot's own address answers 503 to whoever checks it next."""
     end = time.monotonic() + _PROXY_SECONDS
     while ready_ports(held, residents.envoy.hosts()) != set(held.ports):
         if time.monotonic() > end:
-            detail = "answers well, but the proxy has not found it healthy yet"
-            return [evolve(one, healthy=False, starting=True, detail=detail) for one in results]
+            return False
         ctx.pause(_PROXY_POLL_SECONDS)
-    return results
+    return True
 
 
 def _questions(ctx: HealthContext, residents: Residents, held: SlotState, one: InstanceState) -> list[Question]:

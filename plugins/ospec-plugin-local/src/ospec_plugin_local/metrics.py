@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ospec.models.context import MetricsContext
 from ospec.models.live import Measurement
 
 from ospec_plugin_local import wire
+from ospec_plugin_local.counting import less
+from ospec_plugin_local.envoy_words import OWN
 from ospec_plugin_local.place import place_of
 from ospec_plugin_local.state import load_state
 
@@ -30,10 +32,24 @@ def collect(ctx: MetricsContext) -> Iterator[Measurement]:
     except wire.KeeperUnreachableError:
         return
     wanted = {release.name for slot in ctx.slots for release in slot.releases}
-    for one in (*answer["bins"], *answer.get("usage", ())):
+    for one in _of_users(answer["bins"]):
         release = names.get(one["cluster"])
         if release and (not wanted or release in wanted):
-            yield from _gauges(one, release) if GAUGES[0] in one else _measurements(one, release)
+            yield from _measurements(one, release)
+    for one in answer.get("usage", ()):
+        release = names.get(one["cluster"])
+        if release and (not wanted or release in wanted):
+            yield from _gauges(one, release)
+
+
+def _of_users(bins: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Bins without ospec's own requests, which a cluster's numbers hold, and a name of their own holds once more."""
+    found = list(bins)
+    own = {(one["cluster"], one["at"]): one for one in found if one["cluster"].endswith(f".{OWN}")}
+    for one in found:
+        if not one["cluster"].endswith(f".{OWN}"):
+            mine = own.get((f"{one['cluster']}.{OWN}", one["at"]))
+            yield less(one, mine) if mine else one
 
 
 def _gauges(one: dict[str, Any], release: str) -> Iterator[Measurement]:

@@ -12,6 +12,7 @@ from ospec.naming import digest
 from ospec_plugin_local import pids
 from ospec_plugin_local.division import ready_ports
 from ospec_plugin_local.envoy import Host
+from ospec_plugin_local.envoy_words import OWN_HEADER
 from ospec_plugin_local.place import Place
 from ospec_plugin_local.residents import KEEPER, Residents
 from ospec_plugin_local.state import WEB, InstanceState, SlotState, State, load_state, url_of
@@ -49,6 +50,7 @@ def look(place: Place, state: State) -> LiveState:
     return LiveState(
         slots=tuple(slots),
         address=state.address,
+        probe_headers={OWN_HEADER: state.mark} if state.mark else {},
         configuration_digest=digest({"host": state.host, "port": state.port}),
         problems=tuple(problems),
     )

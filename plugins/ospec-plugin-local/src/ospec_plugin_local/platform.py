@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Mapping
 
@@ -196,6 +197,7 @@ def with_settings(state: State | None, target: Target, served: Mapping[str, floa
         state = State(host="", port=0, slot_ports=dict.fromkeys(SLOTS, 0), stop_seconds=0, log_bytes=0, log_files=0)
     return evolve(
         state,
+        mark=state.mark or secrets.token_hex(8),
         host=settings.host,
         port=settings.port,
         stop_seconds=settings.stop_seconds,

@@ -125,7 +125,8 @@ class Proxy:
 
     def _routes(self, name: str, state: State, split: TrafficSplit) -> dict[str, Any]:
         mixed = any(is_mixed(state, label) for label in state.slots)
-        return routes(name, split, parts_of(state, self.envoy.hosts() if mixed else ()), state.generation)
+        parts = parts_of(state, self.envoy.hosts() if mixed else ())
+        return routes(name, split, parts, state.generation, state.mark if name == FRONT else "")
 
 
 def _alone(state: State, label: str) -> TrafficSplit:

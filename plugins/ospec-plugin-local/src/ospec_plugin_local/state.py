@@ -94,6 +94,8 @@ class State:
     slots: Mapping[str, SlotState] = field(factory=dict)
     past: Mapping[str, SlotState] = field(factory=dict)
     """What each slot held last, for its logs."""
+    mark: str = ""
+    """What requests of ospec's own say, and no user knows."""
     others: tuple[SlotState, ...] = ()
     """What else is in slots whose instances are replaced in place, a few at a time."""
 

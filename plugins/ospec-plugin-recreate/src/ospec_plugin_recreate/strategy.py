@@ -21,7 +21,7 @@ def plan_recreate(given: StrategyInput) -> Rollout:
     label = stable.label if stable else _FIRST_SLOT
     checked_and_serving = (
         steps.healthy(target, label),
-        *steps.validated(target, label),
+        *steps.validated(target, label, given.judge),
         steps.switched(target, f"give slot {label} all traffic", {"candidate": 100}),
         steps.verified(),
         *steps.guarded(target, given.judge),

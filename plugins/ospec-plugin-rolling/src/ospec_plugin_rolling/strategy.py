@@ -29,7 +29,7 @@ def plan_rolling(given: StrategyInput) -> Rollout:
             (
                 steps.started(target, label),
                 steps.healthy(target, label),
-                *steps.validated(target, label),
+                *steps.validated(target, label, given.judge),
                 steps.switched(target, f"give slot {label} all traffic", {"candidate": 100}),
                 steps.verified(),
                 *steps.guarded(target, given.judge),
