@@ -18,6 +18,7 @@ from ospec.stages.example import example_toml
 from ospec.stages.load import DocumentFaults, load
 from ospec.stages.plain import plain
 from ospec.stages.schema import json_schema
+from ospec.stages.shape import Misfit
 from ospec.stages.yaml_reader import YamlFault, read_yaml
 
 DATA = Path(__file__).parents[1] / "data" / "documents"
@@ -87,6 +88,11 @@ def test_keys_have_their_meaning_and_default(validator: Any) -> None:
     assert deployment["scale_down_delay"] == deployment["keep_seconds"]
 
 
+def inside_text(fault: Misfit) -> bool:
+    """Whether a fault is one of a condition's words, or of a metric's name, which are any text to a schema."""
+    return fault.message.startswith(("column ", "there is no metric "))
+
+
 # -- the schema and the loader agree ----------------------------------------------------------------------------------
 
 VALUES: tuple[Any, ...] = (
@@ -124,7 +130,7 @@ def test_they_agree_on_changed_documents(validator: Any, seed: int) -> None:
     outcomes = set()
     for _ in range(250):
         document = changed(choices.choice(documents), choices)
-        misfits = check(document).misfits
+        misfits = [one for one in check(document).misfits if not inside_text(one)]
         outcomes.add(not misfits)
         assert validator.is_valid(document) == (not misfits), (document, misfits)
     assert outcomes == {True, False}, "some changes do harm, and some do not"

@@ -37,6 +37,10 @@ _CORES_JUDGE = "bounds"
 _JUDGED = ("canary", "rolling")
 
 
+NOTIFIERS = ("pagerduty", "slack", "webhook")
+"""Channels that ospec itself publishes a plugin for, by the plugin's name."""
+
+
 def platform_name(text: str) -> str:
     """The plugin name of a platform as `stack.deploy` names it; a name nobody knows is taken as a plugin's own."""
     return _canonical(_PLATFORMS, text)

@@ -9,7 +9,7 @@ from typing import Any
 from ospec.hookspecs import hookimpl
 from ospec.judges import bounds
 from ospec.models.registration import Judge, StepContribution, StepKind, Store, StoreKind
-from ospec.steps import analyze, delegate, health, rollout, script, snapshot, validate, verify, webhooks
+from ospec.steps import analyze, delegate, health, notify, rollout, script, snapshot, validate, verify, webhooks
 
 _SCRIPT_STOP_SECONDS = 12.0
 """A program has its grace time to end by itself, then as long to vanish once it was killed."""
@@ -32,6 +32,7 @@ def register_steps() -> Iterable[StepKind | StepContribution]:
         StepKind("analyze", analyze.analyze),
         StepKind("webhook", webhooks.run_webhooks, timeout_seconds=120.0),
         StepKind("wait", rollout.wait),
+        StepKind("notify", notify.notify, timeout_seconds=30.0),
         StepKind("retire", rollout.retire),
         StepKind("rollback", rollout.roll_back),
         StepKind(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from ospec import aliases, builtin
 from ospec.converter import from_stored_json
@@ -19,12 +19,14 @@ from ospec.host.values import Values, refuse_unset, values_of
 from ospec.judges import bounds
 from ospec.models.context import Deadline, ObserveContext
 from ospec.models.live import LiveState, Obstacle
-from ospec.models.registration import Judge, Platform, StepKind, StepRun, Store, Strategy
+from ospec.models.registration import Judge, Notifier, Platform, StepKind, StepRun, Store, Strategy
 from ospec.models.release import Artifact, Release
 from ospec.models.target import Target
+from ospec.notices import channels
+from ospec.notices.outbox import Outbox
 from ospec.stages import negotiate
 from ospec.stages.load import Loaded, find_document, load
-from ospec.stages.resolve import resolve
+from ospec.stages.resolve import resolve, written_plugins
 from ospec.stages.shape import Shape
 from ospec.state_folder import home_of, open_store
 from ospec.steps.validate import CHECKS
@@ -65,6 +67,7 @@ class Project:
     seen: LiveState | None = None
     """What `observe` saw last."""
     _store: Store | None = None
+    _outbox: Outbox | None = None
 
     @property
     def root(self) -> Path:
@@ -76,6 +79,32 @@ class Project:
         if self._store is None:
             self._store = open_store(self.loaded, self.target, self.registry, self.platform, self.home)
         return self._store
+
+    @property
+    def monitoring(self) -> Mapping[str, Any]:
+        """The document's section `monitoring`, resolved."""
+        section: Mapping[str, Any] = self.target.extra.get("monitoring") or {}
+        return section
+
+    def outbox(self) -> Outbox:
+        """Where notices are put; they are on their way until `close`."""
+        if self._outbox is None:
+            self._outbox = channels.outbox(
+                self.registry.notifiers,
+                {name: self.registry.source("notifier", name) for name in self.registry.notifiers},
+                self.target.plugins,
+                self.secrets,
+                self.monitoring,
+            )
+        return self._outbox
+
+    def missing_channels(self) -> list[tuple[str, str]]:
+        """(channel that the document names and nothing loaded brings, what to do about it)."""
+        return list(
+            channels.missing_channels(
+                self.monitoring, self.target.plugins, self.registry.notifiers, self.host.loaded.available
+            )
+        )
 
     def kinds(self) -> Mapping[str, StepKind]:
         """Every step kind there is: those that were registered, and the one that asks registered guardrails."""
@@ -171,7 +200,10 @@ class Project:
         return self.home / "files" / f"{self.target.service}.{self.target.environment}"
 
     def close(self) -> None:
-        """Give back the store."""
+        """Give back the store, and see notices off, which takes a few seconds at most."""
+        if self._outbox is not None:
+            self.telemetry.warnings.extend(self._outbox.close())
+            self._outbox = None
         if self._store is not None:
             self._store.close()
             self._store = None
@@ -188,7 +220,8 @@ def open_project(choice: Choice, telemetry: Telemetry) -> Project:
     target = resolve(loaded, choice.environment, variables=choice.variables, starts_nothing=choice.starts_nothing)
     judge = target.deployment.analysis.judge
     wanted = aliases.plugin_names_for(target.platform, target.strategy, judge)
-    welcome = aliases.welcome_plugins(target.strategy)
+    monitoring = target.extra.get("monitoring") or {}
+    welcome = (*aliases.welcome_plugins(target.strategy), *channels.plugins_of_channels(monitoring, target.plugins))
     plugins = load_plugins(wanted, loaded.document.plugins.enabled, {"core": builtin}, welcome)
     registry = collect(plugins, telemetry)
     platform = _registered(registry.platforms, target.platform, "platform", loaded, "stack.deploy")
@@ -198,7 +231,10 @@ def open_project(choice: Choice, telemetry: Telemetry) -> Project:
     tables = [(one.name, one.settings) for one in (platform, strategy)]
     tables += [(registry.source("judge", one.name), one.settings) for one in registry.judges.values()]
     tables += [(registry.source("metric-source", one.name), one.settings) for one in registry.metric_sources.values()]
-    _check_settings(loaded, target, tables)
+    told = [(registry.source("notifier", one.name), one) for one in registry.notifiers.values()]
+    written = written_plugins(loaded, target.environment)
+    target = evolve(target, plugins=channels.with_references(target.plugins, written, told))
+    _check_settings(loaded, target, [*tables, *((plugin, one.settings) for plugin, one in told)], told)
     negotiate.refuse_unprotected(
         target, registry.guardrails, {scheme for one in registry.secret_providers.values() for scheme in one.schemes}
     )
@@ -215,8 +251,13 @@ def open_project(choice: Choice, telemetry: Telemetry) -> Project:
         plugins=(mine, *(name for name in plugins.plugins if name not in others)),
         platform=platform,
         strategy=strategy,
-        secrets=values_of(target, registry.secret_providers, os.environ),
-        notes=negotiate.negotiate(target, platform, strategy, registry.strategies.values()),
+        secrets=values_of(target, registry.secret_providers, {**os.environ, **choice.variables}),
+        notes=(
+            *negotiate.negotiate(target, platform, strategy, registry.strategies.values()),
+            *channels.missing_notes(
+                channels.missing_channels(monitoring, target.plugins, registry.notifiers, plugins.available)
+            ),
+        ),
         warnings=(*loaded.warnings, *plugins.warnings),
         telemetry=telemetry,
     )
@@ -248,12 +289,18 @@ def _any_target(loaded: Loaded, choice: Choice) -> Target:
     raise refused
 
 
-def _check_settings(loaded: Loaded, target: Target, tables: Iterable[tuple[str, type | None]]) -> None:
+def _check_settings(
+    loaded: Loaded,
+    target: Target,
+    tables: Iterable[tuple[str, type | None]],
+    notifiers: Iterable[tuple[str, Notifier]],
+) -> None:
     """Hold each ``[plugins.<name>]`` to its settings class; raises `DocumentFaults`."""
     shape = Shape(tells_values=False)  # they may come from the environment
     for name, settings in tables:
         if settings is not None and name in target.plugins:
             shape.section(settings, target.plugins[name], ("plugins", name))
+    shape.misfits += channels.misfits(target.plugins, notifiers)
     if shape.misfits:
         raise loaded.faults(shape.misfits)
 

@@ -24,6 +24,7 @@ from ospec.models.live import LiveState
 from ospec.models.plan import Plan
 from ospec.models.registration import Lease, Unit
 from ospec.models.run import ControlMessage, Record, RunHeader, open_run_refused
+from ospec.notices.records import channels_of, notice_of
 from ospec.project import Project
 from ospec.steps.processes import Identity, end_group
 from ospec.steps.snapshot import remove_tree, sealed_marker
@@ -324,16 +325,16 @@ def _teller(project: Project, state: RunState, watcher: Watcher, run: str) -> Ca
         state.take(record)
         watcher.record(record)
         target = project.target
-        project.host.tell(
-            Event(
-                run=run,
-                service=target.service,
-                environment=target.environment,
-                kind=record.kind,
-                at=record.at,
-                body=record.body,
-            )
+        event = Event(
+            run=run,
+            service=target.service,
+            environment=target.environment,
+            kind=record.kind,
+            at=record.at,
+            body=record.body,
         )
+        project.host.tell(event)
+        project.outbox().tell(lambda: notice_of(event, state), channels_of(event))
 
     return tell
 

@@ -82,6 +82,7 @@ def check(given: Choice) -> list[dict[str, Any]]:
         return not wrong, "; ".join(wrong) or (found.address or "nothing is deployed")
 
     note("what runs", live, "ospec up", "ospec logs")
+    note("notices", lambda: _notices(project), *(hint for _, hint in project.missing_channels()))
     if project.registry.metric_sources:
         note("sources of metrics", lambda: _sources(project))
     if home.is_dir():
@@ -98,6 +99,17 @@ def check(given: Choice) -> list[dict[str, Any]]:
         note("journal", open_run, "ospec resume", "ospec abort")
     project.close()
     return findings
+
+
+def _notices(project: Project) -> tuple[bool, str]:
+    from ospec.notices.channels import unset
+
+    registry, secrets = project.registry, project.target.secrets
+    told = [(registry.source("notifier", name), one) for name, one in registry.notifiers.items()]
+    known = {*os.environ, *secrets.required, *secrets.optional}
+    wrong = [f'no plugin brings the channel "{name}"' for name, _ in project.missing_channels()]
+    wrong += unset(project.target.plugins, told, known)
+    return not wrong, "; ".join(wrong) or ", ".join(registry.notifiers) or "no notifier is loaded: nobody is told"
 
 
 def _sources(project: Project) -> tuple[bool, str]:

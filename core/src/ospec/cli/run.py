@@ -10,6 +10,7 @@ ACTIONS = {
     "deploy": "Build, test, package and roll out a release, watched, with the way back ready.",
     "rollback": "Go back to an earlier release.",
     "health-check": "Ask the release that serves whether it is healthy.",
+    "monitor": "Watch the release that serves, and tell people of alerts.",
 }
 
 

@@ -1,90 +1,39 @@
 """The sections of `ospec.toml` and OSpec YAML, one class each: the single strict model of a document.
 
-Field metadata: ``aliases`` are other spellings; ``seconds`` marks a duration, which may be a number of seconds or text
-such as ``"30s"``, ``"5m"``, ``"1h"``; ``rest`` marks the field that takes keys the section does not know; ``limits``
-are bounds of numbers and forms of text; ``keys`` is the form of a table's names.
+What the fields' metadata means is said in `ospec.models.fields`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import NOTHING, field, frozen
+from attrs import field, frozen
 
-from ospec.naming import SERVICE_NAME
-
-Number = int | float
-Scalar = str | int | float | bool
-
-
-@frozen(kw_only=True)
-class Limits:
-    """What a value of the right type must hold to besides."""
-
-    at_least: Number | None = None
-    at_most: Number | None = None
-    above: Number | None = None
-    one_of: tuple[str, ...] = ()
-    """For text; other types of a union are free."""
-    form: re.Pattern[str] | None = None
-    """What text must match as a whole."""
-    words: str = ""
-    """The limits in words, where they do not speak for themselves."""
-    hint: str = ""
-
-
-PATH = Limits(form=re.compile(r"/\S*"), words="a path that begins with /")
-NOT_BLANK = Limits(form=re.compile(r"[\s\S]*\S[\s\S]*"), words="a command")
-BELOW = Limits(
-    form=re.compile(r"(?!/|\s*$|(?:[\s\S]*/)?\.\.(?:/|$))[\s\S]*"),
-    words="a path or pattern below the document's folder",
+from ospec.models.fields import (
+    BELOW,
+    COUNT_OR_SHARE,
+    DNS_LABEL,
+    METHOD,
+    MORE_THAN_NONE,
+    NOT_BLANK,
+    ONE_OR_MORE,
+    PATH,
+    PERCENT,
+    PROCESS_NAME,
+    SCAN_LEVELS,
+    VARIABLE_NAME,
+    Limits,
+    Number,
+    Scalar,
+    each,
+    limited,
+    named,
+    rest,
+    seconds,
+    spelt,
 )
-DNS_LABEL = Limits(form=SERVICE_NAME, words="lower-case letters, digits and hyphens, at most 63")
-ONE_OR_MORE = Limits(at_least=1)
-PERCENT = Limits(at_least=0, at_most=100)
-PROCESS_NAME = Limits(
-    form=re.compile(rf"(?!web$){SERVICE_NAME.pattern}"),
-    words="lower-case letters, digits and hyphens; not web, which is what scripts.start runs",
-)
-VARIABLE_NAME = Limits(form=re.compile(r"[A-Za-z_][A-Za-z0-9_]*"), words="letters, digits and underscores")
-MORE_THAN_NONE = Limits(above=0)
-COUNT_OR_SHARE = Limits(
-    at_least=0, form=re.compile(r"(100|[1-9]?[0-9])%"), words='a count of 0 or more, or text such as "25%"'
-)
-SCAN_LEVELS = Limits(one_of=("off", "warn", "error", "block"))
-
-
-def seconds(default: float | None, *aliases: str, limits: Limits = Limits(at_least=0)) -> Any:
-    """A duration in seconds."""
-    return field(default=default, metadata={"seconds": True, "aliases": aliases, "limits": limits})
-
-
-def spelt(*aliases: str, default: Any = NOTHING, limits: Limits | None = None) -> Any:
-    """A field with other spellings."""
-    return field(default=default, metadata={"aliases": aliases, "limits": limits})
-
-
-def limited(limits: Limits, default: Any = NOTHING) -> Any:
-    """A field whose values have limits."""
-    return field(default=default, metadata={"limits": limits})
-
-
-def each(limits: Limits) -> Any:
-    """A list whose items have limits."""
-    return field(default=(), metadata={"items": limits})
-
-
-def named(keys: Limits) -> Any:
-    """A table whose names have a form."""
-    return field(factory=dict, metadata={"keys": keys})
-
-
-def rest() -> Any:
-    """The field that takes every key the section does not know."""
-    return field(factory=dict, metadata={"rest": True})
-
+from ospec.models.notice import SEVERITIES
 
 # -- deployment -------------------------------------------------------------------------------------------------------
 
@@ -150,7 +99,7 @@ class LoadRequest:
     """`deployment.analysis.load.requests[]`: one kind of request that stands in for users."""
 
     path: str = limited(PATH)
-    method: str = limited(Limits(form=re.compile("[A-Z]+"), words="a method such as GET"), default="GET")
+    method: str = limited(METHOD, default="GET")
     headers: Mapping[str, str] = field(factory=dict)
     body: str = ""
 
@@ -330,8 +279,19 @@ class Alert:
     condition: str
     """Such as ``error_rate > 0.05``."""
     severity: str = "warning"
+    """``info``, ``warning``, ``error`` or ``critical``."""
     channels: tuple[str, ...] = ()
-    """Names of notifiers."""
+    """Whom to tell, such as ``slack``; unsaid: as `monitoring.notices` says."""
+
+
+@frozen
+class Notices:
+    """`monitoring.notices`: who is told how runs go."""
+
+    channels: tuple[str, ...] | None = None
+    """Whom to tell, such as ``slack``; unsaid: every notifier that is loaded."""
+    severity: str = limited(Limits(one_of=SEVERITIES), default="info")
+    """The least that is told. What ends a trouble is always told."""
 
 
 @frozen
@@ -343,6 +303,7 @@ class Monitoring:
     health_checks: tuple[HealthCheckSection, ...] = ()
     metrics: tuple[MetricThreshold, ...] = ()
     alerts: tuple[Alert, ...] = ()
+    notices: Notices = Notices()
     error_tracking: str = ""
     performance_monitoring: str = ""
     apm: str = ""
@@ -443,7 +404,7 @@ class HttpEndpointSection:
     """`acceptance.http_endpoints[]`: a smoke request."""
 
     path: str = limited(PATH)
-    method: str = limited(Limits(form=re.compile("[A-Z]+"), words="a method such as GET"), default="GET")
+    method: str = limited(METHOD, default="GET")
     status: int = limited(Limits(at_least=100, at_most=599), default=200)
     contains: str = ""
     """Text that the body must have."""

@@ -11,6 +11,7 @@ from attrs import field, frozen
 from ospec.models.context import Deadline, ObserveContext, SecretResolver
 from ospec.models.judging import JudgeInput, Verdict
 from ospec.models.live import LiveState, Obstacle, Slot
+from ospec.models.notice import Notice
 from ospec.models.plan import Plan, Rollout, Step
 from ospec.models.release import Release
 from ospec.models.run import ControlMessage, Record, RunHeader
@@ -290,10 +291,21 @@ class MetricSource:
 
 @frozen
 class Notifier:
-    """Tells people; cannot stop a run."""
+    """A channel that tells people; it cannot stop a run.
+
+    `notify` is given the notice, the settings and a resolver, in a thread of its own. It makes one try: a
+    `RetryableError` is tried again a few times, after its `retry_after`; anything else that it raises loses the notice
+    and is a warning. What it resolves (`secret` fields) may reach the request that tells, and nothing else.
+    """
 
     name: str
-    notify: Callable[..., None]
+    """What documents call the channel: ``slack``."""
+    notify: Callable[[Notice, Any, SecretResolver], None]
+    settings: type | None = None
+    """Frozen attrs class of the plugin's own table, `[plugins.<plugin>]`; fields that are secret are made by
+    `ospec.models.notice.secret`."""
+    seconds_between: float = 1.0
+    """The least time from one notice to the next once a few went in a row; what waits meanwhile is merged."""
 
 
 # -- stores -----------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ospec.models.plan import Step
@@ -134,6 +134,12 @@ def retired(target: Target, label: str) -> Step:
         timeout_seconds=target.deployment.drain_seconds + _EXTRA_SECONDS,
         on_failure="warn",
     )
+
+
+def notified(text: str, severity: str = "info", channels: Sequence[str] = ()) -> Step:
+    """Tell people; a failure of that is a warning. Without `channels`, those that the document says."""
+    params = {"text": text, "severity": severity, "channels": list(channels)}
+    return Step("notify", "tell people", params, timeout_seconds=_EXTRA_SECONDS, on_failure="warn")
 
 
 def _startup_limit(target: Target) -> float:

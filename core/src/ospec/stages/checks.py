@@ -8,6 +8,7 @@ from typing import Any
 from attrs import frozen
 
 from ospec.models.document import Document
+from ospec.stages.metric_names import metric_misfits
 from ospec.stages.references import reference_misfits
 from ospec.stages.shape import Misfit, Shape
 from ospec.stages.toml_positions import Path
@@ -36,14 +37,18 @@ def check(data: Any) -> Checked:
     shape = Shape()
     document = shape.section(Document, data) or Document()
     shapes = [shape]
+    conditions = list(metric_misfits(document))
     unknown: list[Path] = [(key,) for key in document.others]
     for name, part in document.environments.items():
         of_part, merged = _environment(part, ("environments", name))
         shapes.append(of_part)
+        conditions += metric_misfits(merged, ("environments", name), document)
         unknown += [("environments", name, key) for key in merged.others]
     return Checked(
         document,
-        misfits=tuple(one for each in shapes for one in each.misfits) + tuple(reference_misfits(data)),
+        misfits=tuple(one for each in shapes for one in each.misfits)
+        + tuple(reference_misfits(data))
+        + tuple(conditions),
         respelt=tuple(one for each in shapes for one in each.respelt),
         durations=tuple(one for each in shapes for one in each.durations),
         unknown=tuple(unknown),

@@ -65,6 +65,7 @@ VALUES: Mapping[str, Any] = {
         ],
         "metrics": [{"name": "error_rate", "threshold": 0.01}, {"name": "response_time_p95", "threshold": 500}],
         "alerts": [{"name": "Many errors", "condition": "error_rate > 0.05", "channels": ["slack"]}],
+        "notices": {"channels": ["slack"]},
         "error_tracking": "Sentry",
         "performance_monitoring": "Prometheus",
         "apm": "Datadog",

@@ -14,6 +14,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from ospec.aliases import NOTIFIERS
 from ospec.host.values import looks_secret
 from ospec.stages.shape import Misfit
 from ospec.stages.toml_positions import Path
@@ -84,9 +85,14 @@ class References:
             return "$"
         if name in self._stay or (name not in self._flags and _secret_of_a_plugin(name, path)):
             return found[0]
-        if name not in self._values:
+        if name not in self._values and not _of_a_notifier(path):
             self.unset.setdefault(name, path)
         return self._values.get(name, found[0])
+
+
+def _of_a_notifier(path: Path) -> bool:
+    """Whether it is looked up when people are told: a channel that cannot tell must not stop what it would tell of."""
+    return path[:1] == ("plugins",) and path[1] in NOTIFIERS
 
 
 def _secret_of_a_plugin(name: str, path: Path) -> bool:

@@ -96,6 +96,12 @@ def resolve(
     )
 
 
+def written_plugins(loaded: Loaded, environment: str) -> Mapping[str, Any]:
+    """The ``[plugins.<name>]`` tables of an environment as they are written, references and all."""
+    tables: Mapping[str, Any] = deep_merge(*_levels(loaded, environment)).get("plugins") or {}
+    return tables
+
+
 # -- one environment over the rest ------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,8 @@ from typing import Any, Union, get_args, get_origin
 
 import attrs
 
-from ospec.models.document import Document, Limits
+from ospec.models.document import Document
+from ospec.models.fields import Limits
 from ospec.stages.checks import NOT_BY_ENVIRONMENT
 from ospec.stages.meanings import meaning_of, meanings_of
 from ospec.stages.shape import DURATION, fields_of

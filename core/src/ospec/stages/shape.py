@@ -15,7 +15,7 @@ from typing import Any, Union, get_args, get_origin
 import attrs
 from attrs import frozen
 
-from ospec.models.document import Limits
+from ospec.models.fields import Limits
 from ospec.stages.toml_positions import Path
 
 DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)")

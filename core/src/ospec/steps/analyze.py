@@ -57,7 +57,7 @@ def _until_it_may_go_on(run: StepRun, watch: _Watch, judging: Judging | None) ->
     seconds = float(params.get("seconds", 0.0))
     limit = float(params.get("limit_seconds", seconds))
     hooks = Webhooks(run, "rollout", params)
-    started, told_at = time.monotonic(), 0.0
+    started, told_at, held = time.monotonic(), 0.0, False
     while True:
         watch.look()
         hooks.ask()
@@ -75,10 +75,20 @@ def _until_it_may_go_on(run: StepRun, watch: _Watch, judging: Judging | None) ->
                 code="no-verdict",
                 hints=("send it more requests, or give it longer: deployment.analysis.limit_seconds",),
             )
+        held = held or _told_to_people(run, why, waited - seconds)
         if why and waited - told_at >= _TELL_SECONDS:
             told_at = waited
             run.log(f"waiting: {why}")
         run.pause(_LOOK_SECONDS if judging and not watch.bad else watch.interval)
+
+
+def _told_to_people(run: StepRun, why: str, overdue: float) -> bool:
+    """Note that the step is held, of which notices are made, where it waits for a person or for long."""
+    waits_for_person = bool(run.step.params.get("until_promoted"))
+    if not why or run.paused() or overdue < (0.0 if waits_for_person else _TELL_SECONDS):
+        return False
+    run.note(held=why)
+    return True
 
 
 def _why_wait(run: StepRun, verdict: Verdict | None, waited: float) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import field, fields_dict, frozen
 from ospec.errors import DocumentError
-from ospec.models.document import Limits, limited
+from ospec.models.fields import Limits, limited
 from ospec.models.target import Target
 
 NAME = "prometheus"

@@ -1,0 +1,1 @@
+"""Notices of ospec as signed JSON."""
