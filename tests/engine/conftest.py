@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ from ospec.models.run import Record
 from ospec.models.target import HealthCheck, Process, Script, Target
 from ospec.project import Project
 from ospec.stages.load import Loaded
+from ospec.stores.sqlite import SqliteStore
 from ospec.telemetry.session import off
 
 
@@ -189,3 +191,37 @@ def make_project(tmp_path: Path, heap: Heap) -> Iterator[Callable[..., Project]]
 @pytest.fixture
 def project(make_project: Callable[[Target], Project], target: Target) -> Project:
     return make_project(target)
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing of ours gets to run after it."""
+
+
+def _kill_at(patch: pytest.MonkeyPatch, at: int, moment: str) -> None:
+    """From the moment on nothing can be written any more, whichever thread tries."""
+    count, dead = 0, False
+
+    def counted(original: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapper(*arguments: Any, **named: Any) -> Any:
+            nonlocal count, dead
+            count += 1
+            dead = dead or (count == at and moment == "before")
+            if dead:
+                raise Killed
+            result = original(*arguments, **named)
+            dead = count == at
+            if dead:
+                raise Killed
+            return result
+
+        return wrapper
+
+    for name in ("open_run", "append", "close_run"):
+        patch.setattr(SqliteStore, name, counted(getattr(SqliteStore, name)))
+    patch.setattr(threading, "excepthook", lambda arguments: None)  # the step's thread dies of it, too
+
+
+@pytest.fixture
+def killing() -> types.SimpleNamespace:
+    """`at(patch, record, moment)` kills the process at that record, before or after it is written, by `Killed`."""
+    return types.SimpleNamespace(at=_kill_at, Killed=Killed)

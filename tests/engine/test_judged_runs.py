@@ -297,6 +297,43 @@ def test_orders_without_a_run_are_refused(canary: Callable[..., Project], quiet:
     assert caught.value.code == "no-open-run"
 
 
+@pytest.mark.parametrize("regresses", [False, True])
+def test_killed_around_every_record_of_a_canary_then_resumed(
+    canary: Callable[..., Project],
+    heap: Any,
+    quiet: Any,
+    oracle: Oracle,
+    killing: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    regresses: bool,
+) -> None:
+    """The end is the one or the other, nothing is done twice, and the judge goes on where it stood."""
+    project = canary(CanaryStep(10), CanaryStep(50))
+    deploy(project, quiet, "v1")
+    oracle.says = lambda look, given: "regress" if regresses and look >= 2 else "pass"
+    at, survived = 0, False
+    while not survived:
+        at += 1
+        heap.effects.clear()
+        name, before = f"v2-{at}", heap.live().stable.release.name
+        with monkeypatch.context() as patch:
+            killing.at(patch, at, "after")
+            try:
+                state: RunState | None = deploy(project, quiet, name)
+                survived = True
+            except killing.Killed:
+                state = None
+        state = state or flow.resume(project, Wish(probe_rate=0), quiet)
+        if state is None:  # the run had just ended
+            state = fold(project.store().records(project.store().runs(limit=1)[0].run))
+        assert heap.live().stable.release.name == (before if regresses else name), f"record {at}"
+        numbers = [look["verdict"]["numbers"]["look"] for look in looks_of(state)]
+        assert numbers == list(range(1, len(numbers) + 1)), f"record {at}"
+        doubled = [effect for effect in heap.effects if heap.effects.count(effect) > 1]
+        assert not doubled, f"record {at}: done twice: {doubled}"
+    assert at > 15
+
+
 def test_the_journal_gives_every_verdict_again(canary: Callable[..., Project], quiet: Any, oracle: Oracle) -> None:
     project = canary()
     deploy(project, quiet, "v1")

@@ -333,14 +333,10 @@ def test_a_rollback_runs_the_old_code(project: Project, heap: Any, quiet: Any) -
     assert seen == ["one"]
 
 
-class Killed(BaseException):
-    """Stands for SIGKILL: nothing of ours gets to run after it."""
-
-
 @pytest.mark.parametrize("flaw", ["", "unhealthy_once_serving"])
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_killed_around_every_record_then_resumed(
-    project: Project, heap: Any, quiet: Any, moment: str, flaw: str, monkeypatch: pytest.MonkeyPatch
+    project: Project, heap: Any, quiet: Any, killing: Any, moment: str, flaw: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same as the crash matrix of tests/e2e without real processes: every record, before and after its commit."""
     deploy(project, quiet, "v1", "1")
@@ -355,11 +351,11 @@ def test_killed_around_every_record_then_resumed(
             getattr(heap, flaw).add("v2")
         heap.effects.clear()
         with monkeypatch.context() as patch:
-            _kill_at(patch, at, moment)
+            killing.at(patch, at, moment)
             try:
                 state: RunState | None = deploy(project, quiet, "v2", "2")
                 survived = True
-            except Killed:
+            except killing.Killed:
                 state = None
         state = state or flow.resume(project, Wish(probe_rate=0), quiet)
         if state is None:  # the run had not begun, or had just ended
@@ -373,30 +369,6 @@ def test_killed_around_every_record_then_resumed(
         if not survived and serving(heap) == "v2":
             project.store().drop_release("shop", "default", project.known_releases()[0]["release"]["id"])
     assert at > 20
-
-
-def _kill_at(patch: pytest.MonkeyPatch, at: int, moment: str) -> None:
-    """From the moment on nothing can be written any more, whichever thread tries."""
-    count, dead = 0, False
-
-    def counted(original: Callable[..., Any]) -> Callable[..., Any]:
-        def wrapper(*arguments: Any, **named: Any) -> Any:
-            nonlocal count, dead
-            count += 1
-            dead = dead or (count == at and moment == "before")
-            if dead:
-                raise Killed
-            result = original(*arguments, **named)
-            dead = count == at
-            if dead:
-                raise Killed
-            return result
-
-        return wrapper
-
-    for name in ("open_run", "append", "close_run"):
-        patch.setattr(SqliteStore, name, counted(getattr(SqliteStore, name)))
-    patch.setattr(threading, "excepthook", lambda arguments: None)  # the step's thread dies of it, too
 
 
 def test_a_full_disk_leaves_the_run_open_and_says_so(
@@ -424,12 +396,12 @@ def test_a_full_disk_leaves_the_run_open_and_says_so(
 
 
 def test_supersede_restores_the_open_run_first(
-    project: Project, heap: Any, quiet: Any, monkeypatch: pytest.MonkeyPatch
+    project: Project, heap: Any, quiet: Any, killing: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deploy(project, quiet, "v1", "1")
     with monkeypatch.context() as patch:
-        _kill_at(patch, 12, "after")
-        with pytest.raises(Killed):
+        killing.at(patch, 12, "after")
+        with pytest.raises(killing.Killed):
             deploy(project, quiet, "v2", "2")
     with pytest.raises(RefusedError) as caught:
         deploy(project, quiet, "v3", "3")
@@ -440,13 +412,18 @@ def test_supersede_restores_the_open_run_first(
 
 
 def test_a_cut_script_that_asks_is_not_run_again_by_itself(
-    make_project: Callable[[Target], Project], target: Target, heap: Any, quiet: Any, monkeypatch: pytest.MonkeyPatch
+    make_project: Callable[[Target], Project],
+    target: Target,
+    heap: Any,
+    quiet: Any,
+    killing: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     scripts = {**target.scripts, "test": Script("test", "echo ran >> ../../../ran.txt", rerun="ask")}
     project = make_project(evolve(target, scripts=scripts))
     with monkeypatch.context() as patch:
-        _kill_at(patch, 6, "before")  # its end is not journaled any more
-        with pytest.raises(Killed):
+        killing.at(patch, 6, "before")  # its end is not journaled any more
+        with pytest.raises(killing.Killed):
             deploy(project, quiet, "v1", "1")
     with pytest.raises(OspecError) as caught:
         flow.resume(project, Wish(probe_rate=0), quiet)
@@ -569,13 +546,13 @@ def test_a_watcher_that_goes_away_changes_nothing(project: Project, heap: Any, q
 
 
 def test_a_release_that_was_cut_and_aborted_is_nothing_to_go_back_to(
-    project: Project, heap: Any, quiet: Any, monkeypatch: pytest.MonkeyPatch
+    project: Project, heap: Any, quiet: Any, killing: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deploy(project, quiet, "v1", "1")
     deploy(project, quiet, "v2", "2")
     with monkeypatch.context() as patch:
-        _kill_at(patch, 14, "after")
-        with pytest.raises(Killed):
+        killing.at(patch, 14, "after")
+        with pytest.raises(killing.Killed):
             deploy(project, quiet, "v3", "3")
     aborted = flow.abort(project, Wish(probe_rate=0), quiet)
     assert aborted is not None
@@ -590,16 +567,17 @@ def test_what_an_open_run_needs_is_never_pruned(
     target: Target,
     heap: Any,
     quiet: Any,
+    killing: Any,
     monkeypatch: pytest.MonkeyPatch,
     at: int,
 ) -> None:
-    """Killed as it tests what it built, and as it watches its release serve."""
+    """killing.Killed as it tests what it built, and as it watches its release serve."""
     kept = evolve(target, keep_releases=1, deployment=evolve(target.deployment, keep_seconds=600.0))
     project = make_project(kept)
     deploy(project, quiet, "v1", "1")
     with monkeypatch.context() as patch:
-        _kill_at(patch, at, "after")
-        with pytest.raises(Killed):
+        killing.at(patch, at, "after")
+        with pytest.raises(killing.Killed):
             deploy(project, quiet, "v2", "2")
     before = dict(heap.slots)
     snapshots = sorted(project.files_folder().iterdir())

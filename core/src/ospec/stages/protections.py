@@ -74,6 +74,10 @@ def protections(
         for key, value in found.items()
         if key not in _OF_THE_ENGINE and _asks(key, value, environment, document)
     ]
+    for number, step in enumerate(document.deployment.steps):
+        if step.approval:
+            key = f"deployment.steps[{number}].approval"
+            asked.append(Protection(key, True, _APPROVALS_PACKAGE, locate((f"deployment.steps.{number}.approval",))))
     if document.secrets.required:
         scheme = document.secrets.provider.partition("://")[0]
         package = _SECRETS_PACKAGES.get(scheme, f"ospec-plugin-{scheme}")

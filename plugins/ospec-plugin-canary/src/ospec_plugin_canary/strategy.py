@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ospec.errors import DocumentError
 from ospec.models import rollout_steps as steps
 from ospec.models.live import Slot
 from ospec.models.plan import Rollout, Step
@@ -39,8 +38,6 @@ def plan_canary(given: StrategyInput) -> Rollout:
             notes=notes,
         )
     stages = stages_of(target.deployment)
-    if any(stage.approval for stage in stages):
-        raise DocumentError("nothing installed asks for approvals of a step", where="deployment.steps")
     middle = [step for number, stage in enumerate(stages) for step in _stage(given, stage, number == len(stages) - 1)]
     return Rollout(
         (
@@ -70,6 +67,10 @@ def _stage(given: StrategyInput, stage: Stage, last: bool) -> Iterator[Step]:
     share = {"headers": rules, "weights": weights}
     yield steps.verified("both releases answer", share=share)
     yield _judged(given, stage, last)
+    if stage.approval:
+        yield Step(
+            "approve", f"a person agrees to go on from {stage.weight:g} %", timeout_seconds=_LONGEST_PAUSE_SECONDS
+        )
 
 
 def _judged(given: StrategyInput, stage: Stage, last: bool) -> Step:
