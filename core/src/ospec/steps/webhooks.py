@@ -10,15 +10,13 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
-from ospec.errors import FatalError
-from ospec.front_door import Asker
+from ospec.errors import FatalError, RetryableError
 from ospec.models.document import Webhook
 from ospec.models.registration import StepRun
+from ospec.posting import SECONDS, post
 
 TYPES = ("pre-rollout", "rollout", "post-rollout")
-_TIMEOUT_SECONDS = 10.0
 _INTERVAL_SECONDS = 10.0
 
 
@@ -26,11 +24,8 @@ def ask(run: StepRun, hook: Webhook) -> int:
     """Ask one; its status.
 
     Raises:
-        FatalError: it did not answer with 2xx (``webhook-failed``). The URL's path and query, which may hold a key, are
-            not told.
+        FatalError: it did not answer with 2xx (``webhook-failed``). The URL, which may hold a key, is not told.
     """
-    url = run.secrets.resolve(hook.url)
-    parts = urlsplit(url)
     unit = run.unit("candidate")
     body = {
         "name": hook.name,
@@ -41,17 +36,16 @@ def ask(run: StepRun, hook: Webhook) -> int:
         "phase": hook.type,
         "metadata": dict(hook.metadata),
     }
-    asker = Asker(f"{parts.scheme}://{parts.netloc}", timeout_seconds=hook.timeout or _TIMEOUT_SECONDS)
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    answer = asker.ask("POST", True, {"content-type": "application/json"}, path, json.dumps(body))
-    if answer.error or not 200 <= answer.status < 300:
+    url, seconds = run.secrets.resolve(hook.url), hook.timeout or SECONDS
+    try:
+        return post(url, json.dumps(body).encode(), {"content-type": "application/json"}, seconds=seconds).status
+    except (RetryableError, FatalError) as error:
         raise FatalError(
-            f"webhook {hook.name!r} at {parts.hostname}: {answer.error or f'status {answer.status}'}",
+            f"webhook {hook.name!r}: {error.message}",
             code="webhook-failed",
             where="deployment.analysis.webhooks",
             hints=("it has to answer with a status of 2xx",),
-        )
-    return answer.status
+        ) from None
 
 
 def run_webhooks(run: StepRun) -> Mapping[str, Any]:
