@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -59,6 +61,9 @@ class StrategyConformance:
     capabilities: Capabilities = EVERYTHING
     live: LiveState = SERVING
     """What is there: a release that serves."""
+    golden: Path | None = None
+    """A JSON file that holds the whole rollout. To renew it after a wanted change: delete it, run the test twice, read
+    the difference."""
 
     @pytest.fixture
     def record(self) -> Strategy:
@@ -144,6 +149,15 @@ class StrategyConformance:
 
     def test_survives_json(self, rollout: Rollout) -> None:
         assert from_json(to_json(rollout), Rollout) == rollout
+
+    def test_it_plans_what_it_planned_before(self, rollout: Rollout) -> None:
+        if self.golden is None:
+            pytest.skip("no golden file: set `golden`")
+        found = to_json(rollout)
+        if not self.golden.exists():
+            self.golden.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+            pytest.fail(f"wrote {self.golden}: read it, and run the test again")
+        assert found == json.loads(self.golden.read_text(encoding="utf-8"))
 
     # -- the steps -------------------------------------------------------------------------------------------------
 

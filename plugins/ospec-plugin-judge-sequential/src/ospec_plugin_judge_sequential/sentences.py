@@ -77,9 +77,9 @@ def lacking(given: JudgeInput, metric: JudgedMetric, settings: JudgeSettings, me
         return f"{metric.name}: nothing to hold it against: no stable release beside {given.candidate}, and no bound"
     what = "spans" if metric.kind == "gauge" else "answers" if metric.kind == "latency" else "requests"
     least = LEAST_BLOCKS if metric.kind == "gauge" else settings.min_requests
-    seen = f"{metric.name}: {memory.seen[0]:,.0f} {'values' if metric.kind == 'gauge' else what} of {given.candidate}"
     if given.phase == "guard" or not given.stable:
-        return f"{seen} so far; {least:,} {what} are needed"
+        return f"{metric.name}: fewer than {least:,} {what} of {given.candidate} since it serves alone"
+    seen = f"{metric.name}: {memory.seen[0]:,.0f} {'values' if metric.kind == 'gauge' else what} of {given.candidate}"
     if metric.kind == "latency" and "rungs" not in memory.learned:
         seen += f" and {memory.seen[1]:,.0f} of {given.stable} so far"
         return f"{seen}; {ANSWERS} of {given.stable} come first, to learn what is slow"
