@@ -126,7 +126,9 @@ class Service:
         """A release whose snapshot holds `server.py`."""
         files = self.folder / "files" / name
         files.mkdir(parents=True, exist_ok=True)
-        (files / "server.py").write_text(program)
+        path = files / "server.py"
+        if not path.exists() or path.read_text() != program:  # an instance may be reading it
+            path.write_text(program)
         made = Release(name, digest(name), self.target.service, self.target.environment, Artifact(digest(program)), "")
         return made, files
 

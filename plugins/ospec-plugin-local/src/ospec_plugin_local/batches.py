@@ -15,6 +15,7 @@ from ospec.errors import FatalError
 from ospec.models.context import Batch, DeployContext, RollbackContext
 
 from ospec_plugin_local.division import ready_ports
+from ospec_plugin_local.ports import accepts
 from ospec_plugin_local.programs import counts, more_instances, without_instances, write_specs
 from ospec_plugin_local.residents import Residents
 from ospec_plugin_local.slots import SETTLE_SECONDS, Slots
@@ -108,8 +109,9 @@ class Rolling:
         return web[: max(0, len(web) - batch.others)]
 
     def _ready(self) -> set[int]:
+        """Ports of instances that can serve now: the proxy hears up to a health check later that one has died."""
         hosts = self._residents.envoy.hosts()
-        return {port for held in self._inside() for port in ready_ports(held, hosts)}
+        return {port for held in self._inside() for port in ready_ports(held, hosts) if accepts(port)}
 
     def _is_reached(self, batch: Batch) -> bool:
         return not self._surplus(batch) and not self._missing(batch) and (batch.others > 0 or not self._others())

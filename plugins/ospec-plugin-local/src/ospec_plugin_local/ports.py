@@ -11,6 +11,7 @@ from pathlib import Path
 from ospec.errors import FatalError
 
 _LOWEST, _HIGHEST = 20000, 32000
+_CONNECT_SECONDS = 0.5
 _CLIENT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
@@ -55,3 +56,12 @@ def _first_of_clients() -> int:
         return int(_CLIENT_RANGE.read_text().split()[0])
     except (OSError, ValueError):
         return 32768
+
+
+def accepts(port: int) -> bool:
+    """Whether somebody takes connections at a port of 127.0.0.1."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=_CONNECT_SECONDS).close()
+    except OSError:
+        return False
+    return True
