@@ -95,6 +95,28 @@ def test_a_bad_release_is_sent_back(project: Project, heap: Any, quiet: Any, fla
     assert ended(deploy(project, quiet, "v2", "3")) == ("promoted", ExitCode.OK), "a failed release keeps no name"
 
 
+def test_a_cold_release_gets_its_traffic_back_as_fast_as_it_is_ready(project: Project, heap: Any, quiet: Any) -> None:
+    deploy(project, quiet, "v1", "1")
+    heap.unhealthy_once_serving.add("v2")
+
+    def grow_cold(ctx: Any) -> None:  # in the guard window, when only one of four is left to start again
+        if heap.slots["green"].weight_percent == 100 and heap.slots["blue"].wanted == 1:
+            heap.slots["blue"] = evolve(heap.slots["blue"], wanted=4, ready=0)
+
+    def one_more(ctx: Any) -> None:
+        if "blue" in heap.slots and heap.slots["blue"].wanted == 4:
+            heap.slots["blue"] = evolve(heap.slots["blue"], ready=min(4, heap.slots["blue"].ready + 1))
+
+    heap.before |= {"health_check": grow_cold, "rollback": one_more, "switch_traffic": one_more}
+    heap.effects.clear()
+    state = deploy(project, quiet, "v2", "2")
+    assert ended(state) == ("restored", ExitCode.FAILED)
+    assert [effect for effect in heap.effects if effect.startswith("switch")][1:] == [
+        f"switch [('blue', {share}.0), ('green', {100 - share}.0)]" for share in (25, 50, 75, 100)
+    ]
+    assert state.steps["f03-switch"].result["ramp"] == [25.0, 50.0, 75.0, 100.0]
+
+
 def test_a_first_release_that_fails_leaves_nothing(project: Project, heap: Any, quiet: Any) -> None:
     heap.unhealthy.add("v1")
     assert ended(deploy(project, quiet, "v1", "1")) == ("failed", ExitCode.FAILED)

@@ -53,6 +53,25 @@ def started_again(target: Target, name: str, label: str, role: str) -> list[Step
     ]
 
 
+def given_back(target: Target, name: str, label: str) -> list[Step]:
+    """The way back to a slot that served before: started where it is cold, and then traffic as fast as it is ready."""
+    limit = _startup_limit(target)
+    title = f"wait until slot {label} can serve"
+    return [
+        Step(
+            "rollback", f"start {name} in slot {label}", {"slot": "stable"}, timeout_seconds=limit, when="stable-cold"
+        ),
+        Step("health", title, {"slot": "stable", "least": 1}, timeout_seconds=limit, when="stable-cold"),
+        Step(
+            "switch",
+            f"give slot {label} all traffic again",
+            {"weights": {"stable": 100}, "ramp": True},
+            timeout_seconds=_SWITCH_SECONDS + limit,
+            when="exposed",
+        ),
+    ]
+
+
 def healthy(target: Target, label: str, role: str = "candidate") -> Step:
     """Wait until every instance of the release answers well."""
     title = f"wait until slot {label} is healthy"

@@ -181,8 +181,7 @@ def _failure_path(given: PlanInput) -> list[Step]:
         again = [evolve(step, when="exposed") for step in steps.started_again(target, name, stable.label, "stable")]
         return [*(given.rollout.way_back or again), verify]
     return [
-        *(evolve(step, when="stable-cold") for step in steps.started_again(target, name, stable.label, "stable")),
-        evolve(steps.switched(target, f"give slot {stable.label} all traffic again", {"stable": 100}), when="exposed"),
+        *steps.given_back(target, name, stable.label),
         verify,
         Step(
             "retire",

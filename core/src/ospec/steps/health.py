@@ -17,7 +17,7 @@ _EAGER_SECONDS = 3.0
 
 
 def wait_until_healthy(run: StepRun) -> Mapping[str, Any]:
-    """Ask until all instances are healthy.
+    """Ask until all instances are healthy; with `params.least` so many of them are enough.
 
     A slot that nothing answers from yet is starting, and has `startup_seconds`. Bad answers in a row are counted
     against `health_check_retries`; where the document does not set it, a slot may answer badly while it starts, too,
@@ -32,7 +32,8 @@ def wait_until_healthy(run: StepRun) -> Mapping[str, Any]:
     while True:
         results, asked = ask_slot(run, role, slot_id), asked + 1
         failing = [result for result in results if not result.healthy]
-        if not failing:
+        enough = _well(results) >= int(run.step.params.get("least", 0)) > 0
+        if not failing or enough:
             return {"checks": len(results), "asked": asked, "seconds": round(time.monotonic() - started, 3)}
         counted = [one for one in failing if not one.starting and (one.gone or retries is not None)]
         bad = bad + 1 if counted else 0
@@ -42,6 +43,11 @@ def wait_until_healthy(run: StepRun) -> Mapping[str, Any]:
         if waited > target.startup_seconds:
             raise unhealthy(role, failing, f"not healthy within {target.startup_seconds:g} s")
         run.pause(_FIRST_WAIT_SECONDS if waited < _EAGER_SECONDS and not counted else interval)
+
+
+def _well(results: Sequence[HealthResult]) -> int:
+    """How many instances passed all of their checks."""
+    return len({one.instance for one in results} - {one.instance for one in results if not one.healthy})
 
 
 def ask_slot(run: StepRun, role: str, slot_id: str) -> Sequence[HealthResult]:

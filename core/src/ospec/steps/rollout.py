@@ -9,12 +9,13 @@ from typing import Any
 from ospec.errors import FatalError
 from ospec.host.rendered import merge_rendered
 from ospec.models.context import Batch
-from ospec.models.live import HeaderRule, Maintenance, TrafficSplit
+from ospec.models.live import HeaderRule, LiveState, Maintenance, TrafficSplit
 from ospec.models.plan import Plan, Step
 from ospec.models.registration import StepRun
 from ospec.steps.snapshot import cannot_write
 
 _PAGE = "deployment.maintenance.page"
+_RAMP_POLL_SECONDS = 0.2
 
 
 def render(run: StepRun) -> Mapping[str, Any]:
@@ -77,12 +78,41 @@ def switch(run: StepRun) -> Mapping[str, Any]:
     """Move traffic; what the platform observed is the result.
 
     `params.weights` gives percent by slot role. `params.headers` (name to value) and `params.sticky` are for the
-    candidate; `params.maintenance` is what is answered where nobody has a share.
+    candidate; `params.maintenance` is what is answered where nobody has a share. With `params.ramp` the stable slot
+    gets its share as its instances become ready.
     """
+    if run.step.params.get("ramp"):
+        return _ramped(run)
+    # Which slots there are may be known from a moment ago: the platform looks again before it moves anything.
+    return _give(run, run.observe(within_seconds=1.0), run.step.params["weights"])
+
+
+def _ramped(run: StepRun) -> Mapping[str, Any]:
+    """Give the stable slot all traffic, at no time a larger part than its ready instances are of those wanted."""
+    shares: list[float] = []
+    while True:
+        live = run.observe()
+        slot = run.slot("stable", live)
+        whole = slot.ready >= slot.wanted or not _there(run.plan.candidate_slot, live)
+        share = 100.0 if whole else float(100 * slot.ready // slot.wanted)
+        if whole or share > max([slot.weight_percent, *shares]):
+            result = _give(run, live, {"stable": share} if whole else {"stable": share, "candidate": 100.0 - share})
+            shares.append(share)
+            if whole:
+                return {**result, **({"ramp": shares} if len(shares) > 1 else {})}
+            run.log(f"slot {slot.label} gets {share:g} %: {slot.ready} of {slot.wanted} instances are ready")
+        run.pause(_RAMP_POLL_SECONDS)
+
+
+def _there(slot: str, live: LiveState) -> bool:
+    return any(slot in (one.id, one.label) for one in live.slots)
+
+
+def _give(run: StepRun, live: LiveState, shares: Mapping[str, float]) -> Mapping[str, Any]:
+    """One change of the traffic; percent by slot role."""
     params = run.step.params
-    live = run.observe(within_seconds=1.0)  # which slots there are; the platform looks again before it moves anything
-    slots = {role: run.slot(role, live) for role in params["weights"]}
-    weights = {slots[role].id: float(share) for role, share in params["weights"].items()}
+    slots = {role: run.slot(role, live) for role in shares}
+    weights = {slots[role].id: float(share) for role, share in shares.items()}
     for slot in live.slots:
         weights.setdefault(slot.id, 0.0)
     candidate = slots["candidate"].id if "candidate" in slots else ""
