@@ -23,6 +23,8 @@ from ospec.naming import canonical_json
 from ospec.stores.sqlite import SqliteStore
 
 DOCUMENT = Path(__file__).parents[1] / "examples" / "hello" / "ospec.toml"
+SERVICE = "hello"
+"""What the document calls its service: `ospec history` lists its runs alone."""
 STEPS = 400
 RUNS = {"10": 10, "10000": 10_000}
 HISTORY_ROUNDS = 21
@@ -34,13 +36,13 @@ FINISHED = {**STARTED, "status": "ok", "result": {"checks": 2, "asked": 9, "seco
 
 def header(number: int) -> RunHeader:
     """A run that differs from others by its number."""
-    return RunHeader(f"run-{number:06}", "bench", "production", "deploy", f"v{number}", f"id{number}", float(number))
+    return RunHeader(f"run-{number:06}", SERVICE, "production", "deploy", f"v{number}", f"id{number}", float(number))
 
 
 def steps_against_inserts(folder: Path) -> dict[str, float]:
     """Median milliseconds of one step's two records, and of two bare inserts of the same text."""
     store = SqliteStore(folder / "steps")
-    lease = store.acquire("bench", "production")
+    lease = store.acquire(SERVICE, "production")
     assert lease is not None
     journal = Journal.start(store, lease, header(0), {"run": "run-000000"}, lambda record: None)
     bare = sqlite3.connect(folder / "bare.sqlite", isolation_level=None)
@@ -75,7 +77,7 @@ def fill(home: Path, count: int) -> None:
     store = SqliteStore(home)
     # Only the filling need not survive a power cut.
     store._connection.execute("PRAGMA synchronous=OFF")  # noqa: SLF001
-    lease = store.acquire("bench", "production")
+    lease = store.acquire(SERVICE, "production")
     assert lease is not None
     for number in range(count):
         journal = Journal.start(store, lease, header(number), {"run": f"run-{number:06}"}, lambda record: None)
