@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ospec.engine.journal import Journal, RunState
+from ospec.engine.looks import looks_of
 from ospec.errors import CancelledError, FatalError, OspecError
 from ospec.models import context
 from ospec.models.context import Deadline, SecretResolver
@@ -206,7 +207,7 @@ class BoundStep:
         return waits_for_more and (self.step.id in self._state.passed or self._state.passed_all)
 
     def looks(self) -> list[Mapping[str, Any]]:
-        return [note["look"] for notes in self._state.notes.values() for note in notes if "look" in note]
+        return looks_of(self._state)
 
     def judge(self, name: str) -> tuple[Judge, Any]:
         return self._world.judge(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ospec.models.live import Slot
 from ospec.models.plan import Step
 from ospec.models.target import Target
 
@@ -16,8 +17,14 @@ _SMOKE, _SMOKE_SCRIPT, _BASELINE = "smoke_tests", "smoke_test", "performance_bas
 _BASELINE_SECONDS = 90.0
 CORES_JUDGE = "bounds"
 """The core's own judge, where no other is there: it compares nothing."""
+_SLOTS = ("blue", "green")
 WEB = "web"
 """The process that takes traffic: what `scripts.start` runs."""
+
+
+def idle_slot(stable: Slot | None) -> str:
+    """The label of the slot that does not serve; blue before the first release."""
+    return _SLOTS[1] if stable and stable.label == _SLOTS[0] else _SLOTS[0]
 
 
 def web_instances(target: Target, label: str) -> int:
@@ -37,6 +44,22 @@ def started(target: Target, label: str, **params: Any) -> Step:
     """Start the release in a slot, once what is left there of an earlier one has ended."""
     title = f"start the release in slot {label}"
     return Step("deploy", title, {"slot": "candidate", **params}, timeout_seconds=deploy_limit(target))
+
+
+def all_at_once(target: Target, label: str, judge: str = "") -> list[Step]:
+    """From a slot without traffic to all of it: started, healthy, validated, switched, verified, guarded."""
+    return [started(target, label), *taking_over(target, label, judge)]
+
+
+def taking_over(target: Target, label: str, judge: str = "") -> list[Step]:
+    """From a slot whose instances were started to all traffic."""
+    return [
+        healthy(target, label),
+        *validated(target, label, judge),
+        switched(target, f"give slot {label} all traffic", {"candidate": 100}),
+        verified(),
+        *guarded(target, judge),
+    ]
 
 
 def deploy_limit(target: Target) -> float:

@@ -12,7 +12,6 @@ from ospec.models.registration import StrategyInput
 
 from ospec_plugin_canary.weights import Stage, stages_of
 
-_SLOTS = ("blue", "green")
 _EXTRA_SECONDS = 60.0
 _LONGEST_PAUSE_SECONDS = 12 * 3600.0
 
@@ -24,7 +23,7 @@ def plan_canary(given: StrategyInput) -> Rollout:
         DocumentError: the steps make no sense (``invalid-document``).
     """
     target, stable = given.target, given.live.stable
-    label = _SLOTS[1] if stable and stable.label == _SLOTS[0] else _SLOTS[0]
+    label = steps.idle_slot(stable)
     begin = [steps.started(target, label), steps.healthy(target, label), *steps.validated(target, label, given.judge)]
     end = [steps.switched(target, f"give slot {label} all traffic", {"candidate": 100}), steps.verified()]
     end += steps.guarded(target, given.judge)

@@ -19,16 +19,9 @@ def plan_recreate(given: StrategyInput) -> Rollout:
     """Answer for maintenance → stop → start → health → validation → all traffic → verify → guard window."""
     target, stable = given.target, given.live.stable
     label = stable.label if stable else _FIRST_SLOT
-    checked_and_serving = (
-        steps.healthy(target, label),
-        *steps.validated(target, label, given.judge),
-        steps.switched(target, f"give slot {label} all traffic", {"candidate": 100}),
-        steps.verified(),
-        *steps.guarded(target, given.judge),
-    )
     if stable is None:
         return Rollout(
-            (steps.started(target, label), *checked_and_serving),
+            tuple(steps.all_at_once(target, label, given.judge)),
             candidate=label,
             extra_instances=steps.all_instances(target, label),
             longest_exposure=(steps.exposed_at_100(target),),
@@ -39,7 +32,7 @@ def plan_recreate(given: StrategyInput) -> Rollout:
         "deploy", f"start the release in slot {label}", "candidate", steps.web_instances(target, label), target
     )
     return Rollout(
-        (*_closed(given), stop, start, *checked_and_serving),
+        (*_closed(given), stop, start, *steps.taking_over(target, label, given.judge)),
         candidate=label,
         in_place=True,
         way_back=tuple(_back(target, label)),

@@ -26,14 +26,7 @@ def plan_rolling(given: StrategyInput) -> Rollout:
     label = stable.label if stable else _FIRST_SLOT
     if stable is None:
         return Rollout(
-            (
-                steps.started(target, label),
-                steps.healthy(target, label),
-                *steps.validated(target, label, given.judge),
-                steps.switched(target, f"give slot {label} all traffic", {"candidate": 100}),
-                steps.verified(),
-                *steps.guarded(target, given.judge),
-            ),
+            tuple(steps.all_at_once(target, label, given.judge)),
             candidate=label,
             extra_instances=steps.all_instances(target, label),
             longest_exposure=(steps.exposed_at_100(target),),
